@@ -1,0 +1,1 @@
+"""The generation server: text or image in, 3D asset out."""

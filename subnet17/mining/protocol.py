@@ -1,0 +1,117 @@
+"""The pull protocol's messages and the bytes that are signed.
+
+Covers: the synapses as validators define them (JSON names matter), the licence declaration and the
+submit signature. Does not cover: the wire (transport.py), or when to pull and submit (validators.py,
+strategy.py). Facts: the official subnet code of October 2025, on bittensor's Synapse.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any, Literal
+
+import bittensor as bt
+from pydantic import BaseModel, BeforeValidator, Field
+
+DECLARATION = (
+    "I, as a miner on SN17, have obtained all licenses, rights and consents required to use, reproduce, "
+    "modify, display, distribute and make available my submitted results to this subnet and its end users"
+)
+"""The miner's licence consent. Byte-exact: it opens every signed submit message."""
+
+OWNER_HOTKEY = "5E7eSeRr2aHzCV7SkY4a2Pi5NXHrU4anZz3phEQgn4HCen2B"
+"""The subnet owner's validator, which carries the organic traffic."""
+
+DATA_FORMAT = "ply"
+DATA_VERSION = 0
+COMPRESSION_SPZ = 2
+SKIP = ""
+"""`results` of a skip: no penalty."""
+
+
+class TextTask(BaseModel):
+    """Make a 3D asset of a text prompt."""
+
+    type: Literal["text"] = "text"
+    id: str
+    prompt: str
+
+
+class ImageTask(BaseModel):
+    """Make a 3D asset of a picture; `prompt` is the base64 of an encoded image."""
+
+    type: Literal["image"] = "image"
+    id: str
+    prompt: str
+
+
+Task = TextTask | ImageTask
+
+
+def _default_type(value: Any) -> Any:
+    """A task without a known type is text."""
+    if isinstance(value, dict) and value.get("type") != "image":
+        return {**value, "type": "text"}
+    return value
+
+
+TaskField = Annotated[Annotated[Task, Field(discriminator="type")] | None, BeforeValidator(_default_type)]
+
+
+class Feedback(BaseModel):
+    """A validator's verdict. Its presence alone does not mean acceptance: see feedback.py."""
+
+    validation_failed: bool = False
+    task_fidelity_score: float = 0.0
+    average_fidelity_score: float = 0.0
+    generations_within_the_window: int = 0
+    current_duel_rating: float = 0.0
+    current_miner_reward: float = 0.0
+
+
+class PullTask(bt.Synapse):  # type: ignore[misc]
+    """Asks a validator for a task."""
+
+    task: TaskField = None
+    validation_threshold: float = 0.6
+    throttle_period: int = 0
+    cooldown_until: int = 0
+    cooldown_violations: int = 0
+
+
+class SubmitResults(bt.Synapse):  # type: ignore[misc]
+    """Hands in a result, or a skip."""
+
+    task: TaskField = None
+    task_id: str = ""
+    results: str = SKIP
+    data_format: str = DATA_FORMAT
+    data_ver: int = DATA_VERSION
+    compression: int = COMPRESSION_SPZ
+    submit_time: int = 0
+    signature: str = ""
+    feedback: Feedback | None = None
+    cooldown_until: int = 0
+
+
+class GetVersion(bt.Synapse):  # type: ignore[misc]
+    """Asks a validator for its versions."""
+
+    version: int = 0
+    validation_version: str = Field(default="")
+
+
+def submit_message(*, submit_time_ns: int, prompt: str, validator_hotkey: str, miner_hotkey: str) -> bytes:
+    """The bytes a submit signs: plain concatenation, no separators."""
+    return f"{DECLARATION}{submit_time_ns}{prompt}{validator_hotkey}{miner_hotkey}".encode()
+
+
+def sign_submit(keypair: Any, *, submit_time_ns: int, prompt: str, validator_hotkey: str) -> str:
+    """base64 of the hotkey's signature over `submit_message`."""
+    message = submit_message(
+        submit_time_ns=submit_time_ns,
+        prompt=prompt,
+        validator_hotkey=validator_hotkey,
+        miner_hotkey=keypair.ss58_address,
+    )
+    return base64.b64encode(keypair.sign(message)).decode("ascii")

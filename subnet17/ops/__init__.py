@@ -1,0 +1,1 @@
+"""Supervision: the one list of processes, and what watches them."""

@@ -1,0 +1,1 @@
+"""The embedded generator's knowledge: words, parametric parts, materials, composed objects."""
