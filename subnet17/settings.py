@@ -87,7 +87,7 @@ class ValidationTable(ServerTable):
     port: Port = 8094
     scorer: Literal["auto", "embedded", "reference"] = "auto"
     renderer: Literal["auto", "cpu", "cuda"] = "auto"
-    max_body_bytes: int = Field(256 * 2**20, ge=2**16)
+    max_body_bytes: int = Field(128 * 2**20, ge=2**16)
     max_asset_bytes: int = Field(512 * 2**20, ge=2**16, description="Of one asset after decompression.")
 
 

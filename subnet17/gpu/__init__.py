@@ -1,0 +1,1 @@
+"""The GPU: what it is and what it has left."""

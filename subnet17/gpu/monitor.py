@@ -1,0 +1,50 @@
+"""Reads GPUs through NVML. Works without a driver: then there are none."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import pynvml
+
+
+@dataclass(frozen=True)
+class GpuState:
+    """One GPU now. `used_bytes` counts all processes, not only ours."""
+
+    index: int
+    name: str
+    total_bytes: int
+    used_bytes: int
+    temperature_deg_c: int
+    utilisation_percent: int
+
+    def as_json(self) -> dict[str, object]:
+        """For `/status/`."""
+        return asdict(self)
+
+
+def read_gpus() -> list[GpuState]:
+    """All GPUs of this machine; empty where NVML finds no driver or no device."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        return [_read(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _read(index: int) -> GpuState:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    return GpuState(
+        index=index,
+        name=str(pynvml.nvmlDeviceGetName(handle)),
+        total_bytes=int(memory.total),
+        used_bytes=int(memory.used),
+        temperature_deg_c=int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)),
+        utilisation_percent=int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+    )

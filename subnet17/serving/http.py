@@ -1,0 +1,244 @@
+"""What both servers do the same over HTTP: errors, limits, keys, and the operator's routes."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import psutil
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from subnet17 import __version__
+from subnet17.errors import (
+    InvalidInputError,
+    S17Error,
+    TooLargeError,
+    UnauthorizedError,
+    UnsupportedMediaError,
+)
+from subnet17.gpu.monitor import read_gpus
+from subnet17.log import get_logger
+from subnet17.serving.jobs import Jobs
+from subnet17.settings import ServerTable
+
+log = get_logger()
+
+OPEN_ROUTES = frozenset({"/health/", "/health", "/version/", "/version"})
+"""Answered without a key: a supervisor may ask."""
+
+
+class Service(Protocol):
+    """What a server tells about itself."""
+
+    jobs: Jobs
+
+    def describe(self) -> dict[str, object]:
+        """Its own part of `/status/`: back end and why it was chosen."""
+
+
+def create_service_app(
+    service: Service, settings: ServerTable, *, title: str, max_body_bytes: int
+) -> FastAPI:
+    """An app with the shared errors, limits and operator routes; the caller adds the routes of the work."""
+    app = FastAPI(title=title, version=__version__, lifespan=_lifespan_of(service.jobs))
+    _add_error_handlers(app, service.jobs)
+    _add_operator_routes(app, service)
+    app.add_middleware(_BodyLimit, max_body_bytes=max_body_bytes)
+    if settings.api_key:
+        app.add_middleware(_ApiKey, api_key=settings.api_key)
+    return app
+
+
+def _lifespan_of(jobs: Jobs) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(jobs.pool.start())  # the port answers "starting" meanwhile
+        yield
+        loading.cancel()
+        await jobs.pool.close()
+
+    return lifespan
+
+
+def _add_error_handlers(app: FastAPI, jobs: Jobs) -> None:
+    async def handle(request: Request, error: Exception) -> Response:
+        return error_response(_as_ours(error), jobs)
+
+    for kind in (S17Error, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, handle)
+
+    async def handle_unexpected(request: Request, error: Exception) -> Response:
+        log.exception("unexpected error", path=request.url.path, exc_info=error)
+        return error_response(S17Error("an unexpected error; the log has its trace"), jobs)
+
+    app.add_exception_handler(Exception, handle_unexpected)
+
+
+def _as_ours(error: Exception) -> S17Error:
+    if isinstance(error, S17Error):
+        return error
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:]) or "body"
+        return InvalidInputError(f"{field}: {first['msg']}", field=field)
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handlers are registered for these three
+    return _HttpStatusError(error.status_code, str(error.detail))
+
+
+class _HttpStatusError(InvalidInputError):
+    """The framework's own refusals (404, 405, broken multipart) in the shape of ours."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status  # type: ignore[misc]
+        self.code = {404: "not_found", 405: "method_not_allowed"}.get(status, "invalid_input")  # type: ignore[misc]
+
+
+def error_response(error: S17Error, jobs: Jobs | None = None) -> JSONResponse:
+    """The error as JSON, with Retry-After where coming back helps."""
+    headers = {}
+    if error.status in {429, 503}:
+        retry_after_s = error.detail.get("retry_after_s") or (jobs.retry_after_s if jobs else 1)
+        headers["Retry-After"] = str(retry_after_s)
+    return JSONResponse(error.as_json(), status_code=error.status, headers=headers)
+
+
+def _add_operator_routes(app: FastAPI, service: Service) -> None:
+    jobs = service.jobs
+    started_s = time.monotonic()
+
+    async def health() -> Response:
+        reason = jobs.pool.reason or ("circuit breaker is open" if jobs.breaker.state == "open" else None)
+        body = {
+            "status": "ok" if reason is None else "unavailable",
+            "reason": reason,
+            "ready": reason is None,
+        }
+        headers = {} if reason is None else {"Retry-After": str(jobs.retry_after_s)}
+        return JSONResponse(
+            body | service.describe(), status_code=200 if reason is None else 503, headers=headers
+        )
+
+    async def status() -> dict[str, object]:
+        return {
+            "service": app.title,
+            "version": __version__,
+            "ready": jobs.pool.ready,
+            "reason": jobs.pool.reason,
+            "uptime_s": round(time.monotonic() - started_s, 1),
+            **service.describe(),
+            **jobs.as_json(),
+            "system": await asyncio.to_thread(_measure_system),
+        }
+
+    async def metrics() -> Response:
+        return Response(generate_latest(jobs.registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def version() -> str:
+        return __version__
+
+    for path, route in (("health", health), ("status", status), ("metrics", metrics), ("version", version)):
+        app.add_api_route(f"/{path}/", route, methods=["GET"], response_model=None, tags=["operator"])
+        app.add_api_route(f"/{path}", route, methods=["GET"], response_model=None, include_in_schema=False)
+
+
+def _measure_system() -> dict[str, object]:
+    memory, disk = psutil.virtual_memory(), psutil.disk_usage(".")
+    return {
+        "cpu_percent": psutil.cpu_percent(),
+        "memory_total_bytes": memory.total,
+        "memory_available_bytes": memory.available,
+        "disk_free_bytes": disk.free,
+        "process_rss_bytes": psutil.Process().memory_info().rss,
+        "gpus": [gpu.as_json() for gpu in read_gpus()],
+    }
+
+
+class _ApiKey:
+    """Refuses requests without the key, in constant time."""
+
+    def __init__(self, app: ASGIApp, *, api_key: str) -> None:
+        self._app = app
+        self._api_key = api_key.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in OPEN_ROUTES:
+            given = dict(scope["headers"]).get(b"x-api-key", b"")
+            if not hmac.compare_digest(given, self._api_key):
+                error = UnauthorizedError("header X-API-Key is missing or wrong")
+                await error_response(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class _BodyLimit:
+    """Refuses a body over the limit: at once when it is declared, else while it streams in."""
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+        self._app = app
+        self._limit = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._limit:
+            await error_response(self._error(int(declared)))(scope, receive, send)
+            return
+        received = 0
+
+        async def limited_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise self._error(received)
+            return message
+
+        await self._app(scope, limited_receive, send)
+
+    def _error(self, measured: int) -> TooLargeError:
+        return TooLargeError(
+            f"body has {measured} bytes or more, at most {self._limit} are allowed",
+            measured_bytes=measured,
+            allowed_bytes=self._limit,
+        )
+
+
+def media_type_of(request: Request) -> str:
+    """The request's content type without parameters, lower case."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_json_object(request: Request) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    Raises:
+        UnsupportedMediaError: the content type is not application/json.
+        InvalidInputError: not JSON, or not an object.
+    """
+    if (media_type := media_type_of(request)) != "application/json":
+        raise UnsupportedMediaError(f"content type is {media_type!r}, expected application/json")
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"body is not valid JSON: {error}"[:200]) from None
+    if not isinstance(body, dict):
+        raise InvalidInputError(f"body is a JSON {type(body).__name__}, expected an object")
+    return body
+
+
+def caller_gone(request: Request) -> Callable[[], Awaitable[bool]]:
+    """A question for `Jobs.run`: has this request's caller hung up?"""
+    return request.is_disconnected

@@ -1,0 +1,131 @@
+"""The way of a job through a server: deadline, queue, breaker, worker, counters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from subnet17.errors import DeadlineError, InvalidInputError, OverloadedError, S17Error, UnavailableError
+from subnet17.serving.breaker import CircuitBreaker
+from subnet17.serving.deadline import Deadline
+from subnet17.serving.queue import JobQueue
+from subnet17.serving.workers import WorkerPool
+from subnet17.settings import ServerTable
+
+R = TypeVar("R")
+
+SHORTEST_JOB_S = 0.1
+"""Even a caller in a hurry gives a started job this long."""
+FAIR_JOB_S = 10.0
+"""An overrun says something of the back end only when the caller allowed at least this long."""
+
+
+class Jobs:
+    """Runs jobs for one server, and counts them.
+
+    Args:
+        pool: The worker processes.
+        settings: The server's table.
+    """
+
+    def __init__(self, pool: WorkerPool, settings: ServerTable) -> None:
+        self.pool = pool
+        self.queue = JobQueue(slots=pool.workers, limit=settings.max_concurrent_requests)
+        self.breaker = CircuitBreaker(min_failures=settings.circuit_breaker_failure_threshold)
+        self.counts = {"succeeded": 0, "refused": 0, "failed": 0, "shed": 0, "abandoned": 0}
+        self.registry = CollectorRegistry()
+        self._total = Counter("s17_jobs", "Jobs by outcome", ["outcome"], registry=self.registry)
+        self._seconds = Histogram("s17_job_seconds", "Time in a worker", registry=self.registry)
+        for name, read in (
+            ("s17_queue_running", lambda: self.queue.running),
+            ("s17_queue_waiting", lambda: self.queue.waiting),
+            ("s17_worker_deaths", lambda: self.pool.deaths),
+            ("s17_ready", lambda: int(pool.ready)),
+            ("s17_breaker_open", lambda: int(self.breaker.state != "closed")),
+        ):
+            Gauge(name, name.removeprefix("s17_").replace("_", " "), registry=self.registry).set_function(
+                read
+            )
+
+    @property
+    def retry_after_s(self) -> int:
+        """When a caller who was sent away should come back."""
+        return self.breaker.retry_after_s if self.breaker.state != "closed" else self.queue.retry_after_s
+
+    async def run(
+        self,
+        job: Callable[..., R],
+        *args: Any,
+        deadline: Deadline,
+        gone: Callable[[], Awaitable[bool]] | None = None,
+    ) -> R:
+        """Runs `job(*args)` in a worker process before `deadline`.
+
+        Args:
+            job: Module-level function.
+            deadline: After it the caller no longer wants the answer.
+            gone: Whether the caller has hung up; asked once, when the job's turn has come.
+
+        Raises:
+            S17Error: what the job raised, or why it was not run.
+        """
+        try:
+            self.pool.check_ready()
+            async with self.queue.slot(deadline):
+                if gone is not None and await gone():
+                    raise _CallerGoneError("the caller hung up before the job's turn")
+                self.breaker.admit()
+                return await self._run_admitted(job, args, deadline)
+        except _CallerGoneError:
+            self._count("abandoned")
+            raise
+        except (OverloadedError, UnavailableError):
+            self._count("shed")
+            raise
+
+    async def _run_admitted(self, job: Callable[..., R], args: tuple[Any, ...], deadline: Deadline) -> R:
+        allowed_s = deadline.remaining_s
+        started_s = time.monotonic()
+        try:
+            result = await self.pool.run(job, *args, timeout_s=max(allowed_s, SHORTEST_JOB_S))
+        except InvalidInputError:
+            self.breaker.succeed()
+            self._count("refused")
+            raise
+        except S17Error as error:
+            if isinstance(error, DeadlineError) and allowed_s < FAIR_JOB_S:
+                self.breaker.release()
+            else:
+                self.breaker.fail()
+            self._count("failed")
+            raise
+        except BaseException:
+            self.breaker.release()
+            raise
+        self.breaker.succeed()
+        self._count("succeeded")
+        self._seconds.observe(time.monotonic() - started_s)
+        return result
+
+    def _count(self, outcome: str) -> None:
+        self.counts[outcome] += 1
+        self._total.labels(outcome).inc()
+
+    def as_json(self) -> dict[str, object]:
+        """For `/status/`."""
+        return {
+            "queue": self.queue.as_json(),
+            "breaker": self.breaker.as_json(),
+            "jobs": dict(self.counts),
+            "workers": {"count": self.pool.workers, "deaths": self.pool.deaths},
+        }
+
+
+class _CallerGoneError(InvalidInputError):
+    """Nobody is left to read the answer."""
+
+    status = 499
+    code = "caller_gone"

@@ -1,0 +1,62 @@
+"""Starts a server's app on its address."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+from subnet17.errors import ConfigError
+
+GRACE_S = 20
+"""Running requests may finish within this time after SIGTERM."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
+    """Serves until SIGINT or SIGTERM; returns the process's exit code.
+
+    Raises:
+        ConfigError: the address is taken, can't be bound, or would be open to others without a key.
+    """
+    if not is_loopback(host) and not api_key:
+        raise ConfigError(
+            f"host {host} can be reached by others: set api_key, or use 127.0.0.1", key="host", value=host
+        )
+    listener = _bind(host, port)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S, server_header=False
+    )
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"can't be bound: {error.strerror}"
+        raise ConfigError(f"port {port} on {host} {why}", host=host, port=port) from None
+    return listener
+
+
+def exit_with(error: Exception) -> int:
+    """Prints a fatal, expected error for a person and gives the exit code that goes with it."""
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    return 2

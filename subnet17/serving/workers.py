@@ -1,0 +1,162 @@
+"""Processes that compute, so that the server never does: killed at a deadline, replaced after a crash.
+
+The pool is pebble's: unlike concurrent.futures' it kills a worker that overruns and survives one that dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from multiprocessing.connection import wait as wait_for_any
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from subnet17.errors import DeadlineError, S17Error, StageError, UnavailableError
+from subnet17.log import configure_logging, get_logger
+
+R = TypeVar("R")
+
+log = get_logger()
+
+STARTUP_TIMEOUT_S = 300.0
+"""Loading models and compiling kernels may take this long."""
+
+_load_error: S17Error | None = None
+"""Worker side: why `load` failed; every job of this worker raises it again."""
+
+
+class WorkerPool:
+    """`workers` spawned processes, each prepared by `load(*load_args)` before its first job.
+
+    Args:
+        load: Module-level function that prepares a worker (imports, models, kernels).
+        load_args: Its pickled arguments.
+        workers: How many processes.
+        memory_bytes: Address-space limit of each (RLIMIT_AS); None for no limit (a CUDA process
+            reserves far more address space than it uses).
+        service: Name on the workers' log lines.
+    """
+
+    def __init__(
+        self,
+        load: Callable[..., None],
+        load_args: tuple[Any, ...] = (),
+        *,
+        workers: int = 1,
+        memory_bytes: int | None = None,
+        service: str = "worker",
+    ) -> None:
+        self.workers = workers
+        self.reason: str | None = "starting"
+        self.deaths = 0
+        self._pool = ProcessPool(
+            max_workers=workers,
+            initializer=_prepare,
+            initargs=(load, load_args, memory_bytes, service),
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker has been loaded and can take a job."""
+        return self.reason is None
+
+    def check_ready(self) -> None:
+        """Raises `UnavailableError` with the reason while no worker is loaded."""
+        if not self.ready:
+            raise UnavailableError(f"not ready: {self.reason}", reason=self.reason, retry_after_s=5)
+
+    async def start(self) -> None:
+        """Waits until a worker is loaded. A failed load leaves the pool up, not ready, with the reason."""
+        try:
+            await self._await(self._pool.schedule(_raise_load_error, timeout=STARTUP_TIMEOUT_S))
+        except S17Error as error:
+            self.reason = error.message
+            log.error("worker can't start", reason=error.message)
+        else:
+            self.reason = None
+
+    async def run(self, job: Callable[..., R], *args: Any, timeout_s: float) -> R:
+        """Runs `job(*args)` in a worker; kills that worker when it takes longer than `timeout_s`.
+
+        Raises:
+            S17Error: what the job raised.
+            DeadlineError: it overran; its worker was killed and replaced.
+            StageError: the worker died, or raised something that is not ours.
+            UnavailableError: no worker is loaded.
+        """
+        self.check_ready()
+        result: R = await self._await(self._pool.schedule(_run, args=(job, args), timeout=timeout_s))
+        return result
+
+    async def _await(self, future: Future[Any]) -> Any:
+        try:
+            return await asyncio.wrap_future(future)
+        except S17Error:
+            raise
+        except TimeoutError:
+            self.deaths += 1
+            raise DeadlineError(
+                "the job overran its deadline; its worker was replaced", stage="work"
+            ) from None
+        except ProcessExpired as error:
+            self.deaths += 1
+            raise StageError(
+                f"a worker process died (exit code {error.exitcode})",
+                stage="worker",
+                exit_code=error.exitcode,
+            ) from None
+        except MemoryError:
+            raise StageError("a worker process ran out of memory", stage="worker", kind="memory") from None
+        except Exception as error:
+            log.error("a job raised an unexpected error", trace=getattr(error, "traceback", repr(error)))
+            raise StageError(f"{type(error).__name__} in a worker process", stage="worker") from error
+
+    async def close(self) -> None:
+        """Ends all workers, killing what still runs."""
+        self.reason = "stopping"
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join(timeout=10)
+
+
+def _prepare(
+    load: Callable[..., None], load_args: tuple[Any, ...], memory_bytes: int | None, service: str
+) -> None:
+    global _load_error  # noqa: PLW0603 - one per process, written once
+    configure_logging(service=service)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    if memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    try:
+        load(*load_args)
+    except S17Error as error:
+        _load_error = error
+    except Exception as error:
+        # Raising here would make the pool replace the worker for ever; a stored error is reported instead.
+        _load_error = UnavailableError(f"loading failed: {type(error).__name__}: {error}")
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_any([parent.sentinel])
+        os._exit(1)  # a killed server must not leave a worker holding memory or a GPU
+
+
+def _run(job: Callable[..., R], args: tuple[Any, ...]) -> R:
+    _raise_load_error()
+    return job(*args)
+
+
+def _raise_load_error() -> None:
+    if _load_error is not None:
+        raise _load_error
