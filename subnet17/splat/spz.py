@@ -37,8 +37,8 @@ _HEADER = struct.Struct("<IIIBBBB")
 _ANTIALIASED = 0x01
 _SH_BYTES = {0: 0, 1: 9, 2: 24, 3: 45}
 _COLOUR_SCALE = np.float32(0.15)
-_FEED_BYTES = 512
-"""Fed to the decompressor at once. A block of 4 bytes makes up to 128 KiB, so one step makes 16 MiB."""
+_FEED_BYTES = 256
+"""Fed to the decompressor at once. A block of 4 bytes makes up to 128 KiB, so one step makes up to 8 MiB."""
 
 
 @dataclass(frozen=True)
