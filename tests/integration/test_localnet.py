@@ -332,6 +332,7 @@ def test_the_command_fails_with_1_and_leaves_nothing_when_a_port_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("S17_OPERATIONS__DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("subnet17.localnet.main.configure_logging", lambda **_: None)
     port = _free_ports()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port + 1))
