@@ -99,6 +99,7 @@ class MinerTable(_Table):
     wallet_path: str = "~/.bittensor/wallets"
     wallet_uri: str = Field("", description="A development key such as //Alice; static loopback chains only.")
     host: str = "127.0.0.1"
+    api_key: str = Field("", description="Required by the status page on a host that is not loopback.")
     port: Port = 8095
     generation_endpoints: list[str] = Field(default_factory=list, description="Empty: the local server.")
     validation_endpoint: str = Field("", description="Empty: the local server.")

@@ -1,0 +1,123 @@
+"""The miner's own page: `/status/`, `/health/` and `/metrics` on one small app in the miner's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from ipaddress import ip_address
+from typing import Any, Protocol
+
+import uvicorn
+from fastapi import Depends, FastAPI, Header
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from subnet17 import __version__
+from subnet17.errors import ConfigError, UnauthorizedError
+from subnet17.mining.metrics import Metrics
+from subnet17.settings import MinerTable
+
+
+class Reported(Protocol):
+    """What the page shows."""
+
+    metrics: Metrics
+    stopping: asyncio.Event
+
+    @property
+    def is_connected(self) -> bool: ...
+
+    @property
+    def reason_not_pulling(self) -> str: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+
+def create_app(miner: Reported, *, api_key: str) -> FastAPI:
+    """The page. With an API key, all but `/health/` ask for it in X-API-Key."""
+    app = FastAPI(title="subnet17-miner", version=__version__, docs_url=None, redoc_url=None)
+
+    def check_key(x_api_key: str = Header("")) -> None:
+        if api_key and not hmac.compare_digest(x_api_key.encode(), api_key.encode()):
+            raise UnauthorizedError("X-API-Key is missing or wrong")
+
+    async def refuse(_: Any, error: Exception) -> JSONResponse:
+        assert isinstance(error, UnauthorizedError)  # noqa: S101 - for the type checker
+        return JSONResponse(error.as_json(), status_code=error.status)
+
+    app.add_exception_handler(UnauthorizedError, refuse)
+
+    @app.get("/health/")
+    @app.get("/health", include_in_schema=False)
+    async def health() -> JSONResponse:
+        """Alive and connected. Waiting for a server or a cooldown is healthy: a restart would not help."""
+        ready = miner.is_connected and not miner.stopping.is_set()
+        reason = miner.reason_not_pulling or None
+        status = "ok" if ready else "unavailable"
+        body = {"status": status, "ready": ready, "pulling": reason is None, "reason": reason}
+        return JSONResponse(body, status_code=200 if ready else 503)
+
+    @app.get("/status/", dependencies=[Depends(check_key)])
+    @app.get("/status", dependencies=[Depends(check_key)], include_in_schema=False)
+    async def status() -> dict[str, Any]:
+        return {"version": __version__, **miner.as_json()}
+
+    @app.get("/metrics", dependencies=[Depends(check_key)])
+    @app.get("/metrics/", dependencies=[Depends(check_key)], include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(miner.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+class _Server(uvicorn.Server):
+    """Signals are the miner's business."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serve_status(miner: Reported, settings: MinerTable) -> AsyncIterator[None]:
+    """Serves the page while the block runs.
+
+    Raises:
+        ConfigError: the address is taken or can't be used, or it is open to others without an API key.
+    """
+    if not _is_loopback(settings.host) and not settings.api_key:
+        raise ConfigError(
+            f"[miner] host {settings.host} is open to others: set [miner] api_key", key="miner.host"
+        )
+    listener = _listen(settings)
+    app = create_app(miner, api_key=settings.api_key)
+    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(serving, timeout=2.0)
+        listener.close()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(settings: MinerTable) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise ConfigError(
+            f"the status page can't listen on {where}: {error.strerror}", key="miner.port"
+        ) from None

@@ -1,0 +1,265 @@
+"""The wire to validators: signed requests out, capped and checked replies in.
+
+Covers: signing, nonces, time limits, reply limits, and a table of foreign errors to ours. Does not cover:
+when to send and what a reply means (validators.py, courier.py, feedback.py). Never retries by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import uuid
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Generic, TypeVar
+
+import bittensor as bt
+import httpx
+from bittensor.core.settings import version_as_int
+from pydantic import ValidationError
+
+from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
+from subnet17.mining.chain import Neuron
+from subnet17.mining.clock import SYSTEM_CLOCK, Clock
+from subnet17.mining.protocol import PullTask, SubmitResults, sign_submit
+from subnet17.mining.tasks import Submission
+from subnet17.settings import NetworkTable
+
+CONNECT_TIMEOUT_S = 5.0
+PULL_REPLY_BYTES = 8 * 2**20
+"""An image task carries its picture: refusing a large one would block that validator for ever."""
+SUBMIT_REPLY_BYTES = 256 * 2**10
+"""On top of what was sent: some validators echo it."""
+ERROR_BODY_BYTES = 2048
+MAX_INTEGER = 2**63
+"""Above any count or nanosecond time of the protocol; keeps absurd integers out of the arithmetic."""
+
+S = TypeVar("S", bound=bt.Synapse)
+
+
+@dataclass(frozen=True)
+class Reply(Generic[S]):
+    """A validator's answer.
+
+    Attributes:
+        synapse: Only the protocol's own fields, validated.
+        skew_s: The validator's clock minus ours, at least (its Date header has whole seconds); None: no Date.
+        elapsed_s: From sending to the last byte.
+    """
+
+    synapse: S
+    skew_s: float | None
+    elapsed_s: float
+
+
+class Transport:
+    """One long-lived client for all validators.
+
+    Args:
+        keypair: The miner's hotkey; signs every request.
+        network: Time limits.
+        client: Replaces the HTTP client in tests.
+    """
+
+    def __init__(
+        self,
+        keypair: Any,
+        network: NetworkTable,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        client: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.hotkey: str = keypair.ss58_address
+        self._keypair = keypair
+        self._network = network
+        self._clock = clock
+        self._uuid = str(uuid.uuid1())
+        self._last_nonce = 0
+        self._client = client or httpx.AsyncClient(
+            trust_env=False,  # a proxy from the environment must not see or alter signed traffic
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=30.0),
+        )
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._client.aclose()
+
+    async def pull(self, validator: Neuron) -> Reply[PullTask]:
+        """Asks for a task.
+
+        Raises:
+            PeerTimeoutError: no whole answer in time, or the connection broke: a task may have been assigned.
+            PeerError: not reachable, or an HTTP error (`detail["status"]`).
+            PeerReplyError: an answer outside the protocol.
+        """
+        return await self._call(validator, PullTask(), self._network.pull_timeout_s, PULL_REPLY_BYTES)
+
+    async def submit(self, validator: Neuron, submission: Submission) -> Reply[SubmitResults]:
+        """Hands in a result or a skip, signed now.
+
+        Raises:
+            PeerTimeoutError: as in `pull`: the result may have been accepted.
+            PeerError: `detail["sent"]` is False when nothing left this machine.
+            PeerReplyError: as in `pull`.
+        """
+        submit_time_ns = self._next_nonce()
+        synapse = SubmitResults(
+            task_id=submission.assignment.task_id,
+            results=submission.results,
+            submit_time=submit_time_ns,
+            signature=sign_submit(
+                self._keypair,
+                submit_time_ns=submit_time_ns,
+                prompt=submission.assignment.prompt,
+                validator_hotkey=validator.hotkey,
+            ),
+        )
+        cap_bytes = SUBMIT_REPLY_BYTES + len(submission.results)
+        return await self._call(validator, synapse, self._network.submit_timeout_s, cap_bytes)
+
+    def _next_nonce(self) -> int:
+        """Nanoseconds, strictly increasing even when the clock steps back."""
+        self._last_nonce = max(self._last_nonce + 1, self._clock.wall_ns())
+        return self._last_nonce
+
+    def _sign(self, validator: Neuron, synapse: S, timeout_s: float) -> S:
+        nonce = self._next_nonce()
+        message = f"{nonce}.{self.hotkey}.{validator.hotkey}.{self._uuid}.{synapse.body_hash}"
+        synapse.timeout = timeout_s
+        synapse.axon = bt.TerminalInfo(ip=validator.ip, port=validator.port, hotkey=validator.hotkey)
+        synapse.dendrite = bt.TerminalInfo(
+            ip="0.0.0.0",  # noqa: S104 - "not told": validators read the address off the connection
+            version=version_as_int,
+            nonce=nonce,
+            uuid=self._uuid,
+            hotkey=self.hotkey,
+            signature=f"0x{self._keypair.sign(message.encode()).hex()}",
+        )
+        return synapse
+
+    async def _call(self, validator: Neuron, synapse: S, timeout_s: float, cap_bytes: int) -> Reply[S]:
+        self._sign(validator, synapse, timeout_s)
+        name = type(synapse).__name__
+        started_s = self._clock.monotonic_s()
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, headers, body = await self._exchange(validator, synapse, timeout_s, cap_bytes)
+        except (TimeoutError, httpx.HTTPError, OSError) as error:
+            raise _as_ours(error, name, validator) from None
+        skew_s = self._skew_s(headers)
+        if status != httpx.codes.OK:
+            raise PeerError(
+                f"{name} at {validator.address}: HTTP {status} {_message_in(body)}".rstrip(),
+                status=status,
+                sent=True,
+                skew_s=skew_s,
+            )
+        elapsed_s = self._clock.monotonic_s() - started_s
+        return Reply(_read_reply(type(synapse), body, validator), skew_s, elapsed_s)
+
+    async def _exchange(
+        self, validator: Neuron, synapse: bt.Synapse, timeout_s: float, cap_bytes: int
+    ) -> tuple[int, httpx.Headers, bytes]:
+        request = self._client.build_request(
+            "POST",
+            f"http://{validator.address}/{type(synapse).__name__}",
+            headers={**synapse.to_headers(), "Accept-Encoding": "identity"},
+            json=synapse.model_dump(),
+            timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+        )
+        response = await self._client.send(request, stream=True)
+        try:
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise PeerReplyError(f"{validator.address} sent a compressed reply", sent=True)
+            if response.status_code != httpx.codes.OK:
+                body = await _read_some(response, ERROR_BODY_BYTES)
+            else:
+                body = await _read_all(response, cap_bytes, validator)
+            return response.status_code, response.headers, body
+        finally:
+            await response.aclose()
+
+    def _skew_s(self, headers: httpx.Headers) -> float | None:
+        try:
+            date_s = parsedate_to_datetime(headers["date"]).timestamp()
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return None
+        return date_s - self._clock.wall_s()
+
+
+async def _read_all(response: httpx.Response, cap_bytes: int, validator: Neuron) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > cap_bytes:
+            raise PeerReplyError(
+                f"{validator.address} sent more than {cap_bytes} bytes", allowed_bytes=cap_bytes, sent=True
+            )
+    return bytes(body)
+
+
+async def _read_some(response: httpx.Response, cap_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) >= cap_bytes:
+            break
+    return bytes(body[:cap_bytes])
+
+
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+"""Failures before the first byte left: the validator can't have acted."""
+
+
+def _as_ours(error: Exception, name: str, validator: Neuron) -> PeerError:
+    what = f"{name} at {validator.address}: {type(error).__name__} {error}".rstrip()
+    if isinstance(error, NOT_SENT):
+        return PeerError(what, sent=False)
+    return PeerTimeoutError(
+        what, sent=True, broken=not isinstance(error, TimeoutError | httpx.TimeoutException)
+    )
+
+
+def _message_in(body: bytes) -> str:
+    """The axon's error message, for people: short and printable."""
+    try:
+        message = str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        message = body.decode("utf-8", "replace")
+    return "".join(c for c in message if c.isprintable())[:200]
+
+
+def _read_reply(kind: type[S], body: bytes, validator: Neuron) -> S:
+    try:
+        tree = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded)
+        if not isinstance(tree, dict):
+            raise ValueError(f"a JSON {type(tree).__name__}, expected an object")
+        # Only the protocol's fields: what a validator says about the connection itself is not trusted.
+        own = kind.model_fields.keys() - bt.Synapse.model_fields.keys()
+        synapse: S = kind.model_validate({name: tree[name] for name in own if name in tree})
+        return synapse
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        why = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    except (ValueError, RecursionError) as error:
+        why = f"{type(error).__name__} {error}"
+    raise PeerReplyError(f"{validator.address} sent an unreadable {kind.__name__}: {why}"[:300], sent=True)
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not finite")
+    return value
+
+
+def _bounded(text: str) -> int:
+    if len(text) > len(str(MAX_INTEGER)) + 1 or abs(value := int(text)) > MAX_INTEGER:
+        raise ValueError(f"{text[:20]} is too large")
+    return value
