@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class ScoringServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Scoring)
         self.status, self.score = 200, 0.8
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
 
     @property
     def url(self) -> str:
@@ -53,6 +56,7 @@ class _Scoring(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.asked.append((self.path, body))
+        self.server.may_answer.wait(30)
         self._answer(json.dumps({"score": self.server.score}))
 
     def do_GET(self) -> None:
@@ -74,7 +78,7 @@ class Caller:
         self.keypair, self.port, self.validator_hotkey = keypair, port, validator_hotkey
         self.uuid = str(uuid.uuid4())
 
-    def post(self, synapse: bt.Synapse, **changed: Any) -> httpx.Response:
+    def post(self, synapse: bt.Synapse, *, timeout_s: float = 20.0, **changed: Any) -> httpx.Response:
         synapse.timeout = 12.0
         nonce = changed.get("nonce", time.time_ns())
         mine, theirs = self.keypair.ss58_address, self.validator_hotkey
@@ -88,7 +92,7 @@ class Caller:
         if "claimed_hotkey" in changed:
             synapse.dendrite.hotkey = changed["claimed_hotkey"]
         url = f"http://127.0.0.1:{self.port}/{type(synapse).__name__}"
-        return httpx.post(url, headers=headers, json=synapse.model_dump(), timeout=20, trust_env=False)
+        return httpx.post(url, headers=headers, json=synapse.model_dump(), timeout=timeout_s, trust_env=False)
 
     def pull(self) -> PullTask:
         return PullTask(**self.post(PullTask()).raise_for_status().json())
@@ -98,13 +102,16 @@ class Caller:
         assert task is not None
         return task
 
-    def submit(self, task: TextTask | ImageTask, results: str = ASSET) -> httpx.Response:
+    def submit(
+        self, task: TextTask | ImageTask, results: str = ASSET, *, timeout_s: float = 20.0
+    ) -> httpx.Response:
         now_ns = time.time_ns()
         signature = sign_submit(
             self.keypair, submit_time_ns=now_ns, prompt=task.prompt, validator_hotkey=self.validator_hotkey
         )
         return self.post(
-            SubmitResults(task_id=task.id, results=results, submit_time=now_ns, signature=signature)
+            SubmitResults(task_id=task.id, results=results, submit_time=now_ns, signature=signature),
+            timeout_s=timeout_s,
         )
 
 
@@ -198,6 +205,46 @@ def test_an_early_pull_after_acceptance_and_a_resent_result_are_refused(subnet: 
     assert early.cooldown_until > time.time() + 260
     assert miner.submit(task).status_code == 403
     assert [_count(subnet, kind) for kind in ("accepted", "violations", "refused")] == [1, 1, 1]
+
+
+def _wait_until(happened: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if happened():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in 15 s")
+
+
+def test_a_result_is_judged_even_if_its_miner_hangs_up(subnet: LocalSubnet, scoring: ScoringServer) -> None:
+    miner = _caller(subnet)
+    task = miner.pull_task()
+    scoring.may_answer.clear()
+    with pytest.raises(httpx.ReadTimeout):
+        miner.submit(task, timeout_s=0.5)
+    ignored = SubmitResults(**miner.submit(task).raise_for_status().json())
+    assert ignored.cooldown_until < time.time()
+    scoring.may_answer.set()
+    _wait_until(lambda: _count(subnet, "accepted") == 1)
+    assert miner.submit(task).status_code == 403
+
+
+def test_a_running_submit_is_answered_while_the_subnet_stops(
+    settings: Settings, scoring: ScoringServer
+) -> None:
+    with LocalSubnet(settings) as subnet, ThreadPoolExecutor() as pool:
+        miner = _caller(subnet)
+        task = miner.pull_task()
+        scoring.may_answer.clear()
+        running = pool.submit(miner.submit, task)
+        _wait_until(lambda: len(scoring.asked) == 1)
+        stopping = pool.submit(subnet.stop)
+        time.sleep(0.3)
+        scoring.may_answer.set()
+        reply = SubmitResults(**running.result().raise_for_status().json())
+        stopping.result()
+        assert reply.feedback is not None
+        assert reply.feedback.task_fidelity_score == pytest.approx(0.8)
+        assert not subnet.alive
 
 
 def test_a_broken_scoring_server_is_the_validators_fault(subnet: LocalSubnet, scoring: ScoringServer) -> None:

@@ -157,6 +157,13 @@ async def test_a_bad_signature_costs_what_a_low_score_costs(bench: Bench, signat
     assert bench.scored == []
 
 
+async def test_a_signature_with_other_characters_between_is_bad(bench: Bench) -> None:
+    task = bench.task()
+    signed = sign_submit(MINER, submit_time_ns=7, prompt=task.prompt, validator_hotkey=VALIDATOR_HOTKEY)
+    await bench.submit(task, signature=f"{signed[:8]}!{signed[8:]}")
+    assert bench.count("bad_signatures") == 1
+
+
 async def test_a_signature_for_another_time_is_bad(bench: Bench) -> None:
     await bench.submit(bench.task(), submit_time=8)
     assert bench.count("bad_signatures") == 1
@@ -257,6 +264,15 @@ async def test_a_result_resent_after_acceptance_is_refused_and_not_paid_again(be
     assert _verdict(late).task_fidelity_score == 0
     assert late.cooldown_until <= bench.now_s
     assert [bench.count(kind) for kind in ("accepted", "refused", "ignored")] == [1, 1, 1]
+
+
+async def test_a_clock_that_steps_back_does_not_open_the_guard(bench: Bench) -> None:
+    accepted_at_s = bench.now_s
+    bench.now_s = float((await bench.submit(bench.task())).cooldown_until)
+    task = bench.task()
+    bench.now_s = accepted_at_s + 260
+    assert _verdict(await bench.submit(task)).task_fidelity_score == 0
+    assert [bench.count(kind) for kind in ("accepted", "duplicate")] == [1, 1]
 
 
 async def test_a_submit_for_another_task_is_ignored_and_the_task_stays(bench: Bench) -> None:
