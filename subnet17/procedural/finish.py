@@ -15,7 +15,7 @@ from subnet17.procedural.shapes import Array, Faces
 from subnet17.procedural.tessellate import cut_long_edges, drop_slivers, vertex_normals
 from subnet17.procedural.textures import OVERLAYS, TEXTURES, Surface
 
-WANTED_FACES = 110_000
+WANTED_FACES = 80_000
 MOST_FACES = 200_000
 EDGE_LIMITS = (0.005, 0.016)
 """Shortest and longest wanted edge on a model whose longest side is 1."""

@@ -29,7 +29,7 @@ Anchors. Where other things go: "head_top" (size: the head's diameter), "eyes" (
 width of the head), "neck" (size: its diameter), "back", "hand_right", "top" (things stand on it), "inside"
 (things are in it), "base". All of them have fallbacks from the bounding box. A family that is put on others
 names the place in `worn="head_top"` and sets its own anchor "mount": that point is laid on the wearer's
-anchor and scaled so that the sizes agree. A thing to hold sets "grip" (size: the thickness of a fist around it).
+anchor and scaled so that the sizes agree. A thing to hold sets "grip" (size: thickness of a fist around it).
 
 Sizes. Author at any scale, feet at any height: the finished model is centred and its longest side becomes 1.
 The style of a word such as "old" is applied by the kit; a family reads words that change its form:
@@ -94,7 +94,7 @@ class Model:
 
     def add(
         self,
-        role: str,
+        role: str | Paint,
         *shapes: Shape,
         part: str = "",
         fade: tuple[str, Callable[[Array], Array]] | None = None,
@@ -102,7 +102,7 @@ class Model:
         """Adds shapes.
 
         Args:
-            role: A role of this model, or a paint.
+            role: A role of this model, or a paint (in words or parsed).
             shapes: One or more, which become one part.
             part: What a user would call it, in the singular.
             fade: (other role or paint, function from (V, 3) positions to its (V,) share in 0..1).
@@ -111,7 +111,10 @@ class Model:
             ValueError: the role is neither known nor a readable paint.
         """
         shape = join(shapes) if len(shapes) > 1 else shapes[0]
-        added = Part(shape, role, self._paint(role), part)
+        if isinstance(role, Paint):
+            added = Part(shape, "", role, part)
+        else:
+            added = Part(shape, role, self._paint(role), part)
         if fade is not None:
             share = np.clip(np.asarray(fade[1](shape.vertices), dtype=float), 0.0, 1.0)
             added = replace(added, fade=share, fade_role=fade[0], fade_paint=self._paint(fade[0]))

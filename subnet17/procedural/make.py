@@ -1,0 +1,128 @@
+"""From a prompt to a coloured mesh."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import trimesh
+
+from subnet17.procedural import compose
+from subnet17.procedural.details import DETAILS
+from subnet17.procedural.finish import finish_mesh
+from subnet17.procedural.model import Build, Model, families
+from subnet17.procedural.prompt import Relation, Thing, Understanding, understand
+from subnet17.procedural.style import dress, dress_part
+
+ABSTRACT = "abstract"
+"""The family that stands in for what is not known."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished object.
+
+    Attributes:
+        mesh: One mesh with uint8 RGBA per vertex, centred, +Y up, front towards +Z, longest side 1.
+        understanding: What was understood of the prompt; None for an image.
+        notes: What was not understood or not done, one sentence each.
+    """
+
+    mesh: trimesh.Trimesh
+    understanding: Understanding | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def make_model(prompt: str, *, seed: int) -> Made:
+    """Makes what a prompt asks for, as far as it is understood.
+
+    The same prompt and seed give the same bytes, in every process. An unknown subject gives an abstract
+    object in the known colours, and a note that says so.
+    """
+    understanding = understand(prompt)
+    number = _number(f"{seed}:{' '.join(prompt.lower().split())}")
+    maker = _Maker(number)
+    model = maker.compose(understanding)
+    notes = maker.notes
+    heads = {thing.noun for thing in (understanding.subject, *(r.thing for r in understanding.relations))}
+    for word in understanding.unknown_words:
+        if word not in heads:
+            notes.append(f"unknown word {word!r}: left out")
+    return Made(finish_mesh(model, seed=number), understanding, notes)
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+class _Maker:
+    """One prompt's work: builds things with their own share of chance and joins them."""
+
+    def __init__(self, number: int) -> None:
+        self._seeds = np.random.default_rng(number)
+        self.notes: list[str] = []
+
+    def compose(self, understanding: Understanding) -> Model:
+        """The subject with everything that belongs to it."""
+        subject = understanding.subject
+        if subject.family is None:
+            named = f"unknown word {subject.noun!r}" if subject.noun else "no object named"
+            self.notes.append(f"{named}: made an abstract object in its place")
+        attached = [r for r in understanding.relations if r.kind in {"wearing", "holding", "with", "without"}]
+        around = [r for r in understanding.relations if r not in attached]
+        copies = [self._with_all(subject, attached) for _ in range(subject.count)]
+        model = copies[0] if len(copies) == 1 else compose.line_up(copies)
+        for relation in around:
+            model = self._put(model, relation)
+        return model
+
+    def _with_all(self, subject: Thing, relations: list[Relation]) -> Model:
+        model = self._build(subject)
+        for relation in relations:
+            self._attach(model, relation)
+        return model
+
+    def _build(self, thing: Thing) -> Model:
+        family = families()[thing.family or ABSTRACT]
+        rng = np.random.default_rng(int(self._seeds.integers(2**63)))
+        return dress(family.make(Build(rng, thing.noun, thing.words, family.roles)), thing)
+
+    def _attach(self, model: Model, relation: Relation) -> None:
+        thing = relation.thing
+        if relation.kind == "without":
+            model.parts = [p for p in model.parts if p.name != thing.noun] or model.parts
+        elif thing.noun in DETAILS:
+            rng = np.random.default_rng(int(self._seeds.integers(2**63)))
+            DETAILS[thing.noun](model, thing, rng)
+        elif relation.kind == "with" and dress_part(model, thing.noun, thing):
+            return
+        elif thing.family is None:
+            self.notes.append(f"{relation.kind} {thing.noun!r}: not something this can add, left out")
+        else:
+            self._attach_known(model, relation, worn=families()[thing.family].worn)
+
+    def _attach_known(self, model: Model, relation: Relation, *, worn: str) -> None:
+        item = self._build(relation.thing)
+        if worn and relation.kind != "holding":
+            compose.wear(model, item, worn)
+        elif relation.kind == "wearing":
+            compose.wear(model, item, "head_top")
+        elif relation.kind == "holding" or "hand_right" in model.anchors:
+            compose.hold(model, item)
+        else:
+            compose.set_beside(model, item, share=0.45)
+
+    def _put(self, model: Model, relation: Relation) -> Model:
+        if relation.thing.family is None:
+            self.notes.append(f"{relation.kind} {relation.thing.noun!r}: not known, left out")
+            return model
+        other = self._build(relation.thing)
+        if relation.kind == "on":
+            return compose.stand_on(model, other)
+        if relation.kind == "in":
+            return compose.put_in(model, other)
+        if relation.kind == "under":
+            return compose.hang_under(model, other)
+        compose.set_beside(model, other, share=1.0)
+        return model
