@@ -70,7 +70,7 @@ class Canvas:
     def encode(self) -> str:
         """Base64 of the PNG, SIZE_PX on a side."""
         buffer = io.BytesIO()
-        self._image.resize((SIZE_PX, SIZE_PX), Image.Resampling.LANCZOS).save(buffer, format="PNG")
+        self._image.reduce(OVERSAMPLING).save(buffer, format="PNG")
         return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
