@@ -1,0 +1,125 @@
+"""The validation server's HTTP face. It never computes: bodies go to a worker as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from subnet17.errors import UnsupportedMediaError
+from subnet17.serving.deadline import TIMEOUT_HEADER, Deadline
+from subnet17.serving.http import caller_gone, create_service_app, media_type_of
+from subnet17.serving.jobs import Jobs
+from subnet17.serving.workers import WorkerPool
+from subnet17.settings import ValidationTable
+from subnet17.validation import pipeline
+from subnet17.validation.choice import Choice
+
+Job = Callable[[bytes], bytes]
+
+ASSET_SCHEMA: dict[str, Any] = {
+    "data": {"type": "string", "description": "base64 of the asset"},
+    "compression": {"type": "integer", "enum": [0, 2], "default": 0, "description": "0 raw PLY, 2 SPZ"},
+}
+PREVIEW_SCHEMA: dict[str, Any] = {
+    "generate_single_preview": {"type": "boolean", "default": False, "description": "or generate_preview"},
+    "generate_grid_preview": {"type": "boolean", "default": False},
+    "preview_score_threshold": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.6},
+}
+PROMPT_SCHEMA: dict[str, Any] = {"prompt": {"type": "string", "minLength": 1, "maxLength": 1024}}
+IMAGE_SCHEMA: dict[str, Any] = {
+    "prompt_image": {"type": "string", "description": "base64 of a PNG, JPEG or WebP"}
+}
+
+
+class ValidationService:
+    """The server's parts: what was chosen, and the way of its jobs."""
+
+    def __init__(self, settings: ValidationTable, *, scorer: Choice, renderer: Choice) -> None:
+        self.settings = settings
+        self.scorer = scorer
+        self.renderer = renderer
+        pool = WorkerPool(
+            pipeline.load,
+            (scorer, renderer, settings.max_asset_bytes),
+            workers=settings.workers,
+            memory_bytes=settings.worker_memory_bytes,
+            service="validation-worker",
+        )
+        self.jobs = Jobs(pool, settings)
+
+    def describe(self) -> dict[str, object]:
+        """Scorer and renderer, for `/status/` and `/health/`."""
+        return {
+            "scorer": self.scorer.name,
+            "scorer_reason": self.scorer.reason,
+            "renderer": self.renderer.name,
+            "renderer_reason": self.renderer.reason,
+        }
+
+    async def run(self, job: Job, request: Request) -> bytes:
+        """Hands a request's body to a worker and returns the body of the answer."""
+        deadline = Deadline.of_request(
+            request.headers.get(TIMEOUT_HEADER), longest_s=self.settings.request_timeout_s
+        )
+        if (media_type := media_type_of(request)) != "application/json":
+            raise UnsupportedMediaError(f"content type is {media_type!r}, expected application/json")
+        self.jobs.pool.check_ready()
+        body = await request.body()
+        return await self.jobs.run(job, body, deadline=deadline, gone=caller_gone(request))
+
+
+def create_app(settings: ValidationTable, *, scorer: Choice, renderer: Choice) -> FastAPI:
+    """The validation server as an ASGI app.
+
+    Args:
+        settings: The server's table.
+        scorer: What scores; see choice.py.
+        renderer: What renders.
+    """
+    service = ValidationService(settings, scorer=scorer, renderer=renderer)
+    app = create_service_app(
+        service, settings, title="validation-server", max_body_bytes=settings.max_body_bytes
+    )
+
+    async def validate_text(request: Request) -> Response:
+        """Scores an asset against a text."""
+        return _json(await service.run(pipeline.validate_text, request))
+
+    async def validate_image(request: Request) -> Response:
+        """Scores an asset against a picture."""
+        return _json(await service.run(pipeline.validate_image, request))
+
+    async def render_duel_view(request: Request) -> Response:
+        """Four views of an asset in one PNG."""
+        return Response(await service.run(pipeline.render_duel_view, request), media_type="image/png")
+
+    text_body = PROMPT_SCHEMA | ASSET_SCHEMA | PREVIEW_SCHEMA
+    image_body = IMAGE_SCHEMA | ASSET_SCHEMA | PREVIEW_SCHEMA
+    _add_route(app, "/validate_txt_to_3d_ply", validate_text, text_body, required=["prompt", "data"])
+    _add_route(app, "/validate_img_to_3d_ply", validate_image, image_body, required=["prompt_image", "data"])
+    _add_route(app, "/render_duel_view", render_duel_view, ASSET_SCHEMA, required=["data"])
+    return app
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
+
+
+def _add_route(
+    app: FastAPI, path: str, route: Callable[..., Any], properties: dict[str, Any], *, required: list[str]
+) -> None:
+    schema = {"type": "object", "properties": properties, "required": required}
+    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    for form in (path + "/", path):
+        app.add_api_route(
+            form,
+            route,
+            methods=["POST"],
+            response_class=Response,
+            openapi_extra=body,
+            include_in_schema=form.endswith("/"),
+            tags=["validation"],
+        )

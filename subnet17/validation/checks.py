@@ -1,0 +1,118 @@
+"""Why an asset is refused, as the validators refuse it: a score of 0, here with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from subnet17.errors import S17Error, TooLargeError
+from subnet17.splat.cameras import IMAGE_SIZE_PX, RADIUS, RenderableCloud, official_cameras
+from subnet17.splat.cloud import GaussianCloud
+from subnet17.validation.scoring.formula import ALIGNMENT_FLOOR
+
+MIN_SPLATS = 7000
+TRANSPARENT_OPACITY = 1e-3
+MAX_TRANSPARENT_SHARE = 0.8
+MAX_TILES_PER_VIEW = 20_000_000
+"""Estimated tile intersections of one view; an asset of the usual kind has 200,000. Our limit, not theirs."""
+
+_REACH_SIGMAS = 3.33
+_TILE_PX = 16
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One reason for a score of 0.
+
+    Attributes:
+        code: Stable name. message: One sentence. measured, allowed: What was found and what the limit is.
+    """
+
+    code: str
+    message: str
+    measured: object = None
+    allowed: object = None
+
+    def as_json(self) -> dict[str, object]:
+        """For the answer."""
+        return asdict(self)
+
+
+def refusal_of(error: S17Error) -> Refusal:
+    """The verdict on an asset that could not be read."""
+    code = "too_large" if isinstance(error, TooLargeError) else str(error.detail.get("kind") or "unreadable")
+    return Refusal(code, error.message, error.detail or None)
+
+
+def check_cloud(cloud: GaussianCloud) -> list[Refusal]:
+    """The validators' rules for splats, all that are broken; empty for an asset they would score."""
+    found = [_check_count(cloud), _check_opacities(cloud), _check_rotations(cloud), _check_extent(cloud)]
+    return [refusal for refusal in found if refusal is not None]
+
+
+def _check_count(cloud: GaussianCloud) -> Refusal | None:
+    if len(cloud) >= MIN_SPLATS:
+        return None
+    message = f"the asset has {len(cloud)} splats, at least {MIN_SPLATS} are needed"
+    return Refusal("too_few_splats", message, len(cloud), MIN_SPLATS)
+
+
+def _check_opacities(cloud: GaussianCloud) -> Refusal | None:
+    share = float(np.mean(cloud.opacities < TRANSPARENT_OPACITY))
+    if share <= MAX_TRANSPARENT_SHARE:
+        return None
+    message = (
+        f"{share:.1%} of the splats are invisible (opacity below {TRANSPARENT_OPACITY}), "
+        f"at most {MAX_TRANSPARENT_SHARE:.0%} may be"
+    )
+    return Refusal("transparent", message, round(share, 4), MAX_TRANSPARENT_SHARE)
+
+
+def _check_rotations(cloud: GaussianCloud) -> Refusal | None:
+    if not np.array_equal(cloud.unit_quats, np.broadcast_to([1.0, 0.0, 0.0, 0.0], (len(cloud), 4))):
+        return None
+    message = "all rotations are the identity, which the validators take for a broken export"
+    return Refusal("identity_rotations", message, "all identity", "at least one other")
+
+
+def _check_extent(cloud: GaussianCloud) -> Refusal | None:
+    with np.errstate(over="ignore"):
+        extent = float((cloud.means.max(axis=0) - cloud.means.min(axis=0)).max())
+    if 0 < extent < np.inf:
+        return None
+    message = f"the bounding box has a longest side of {extent:g}, expected a positive, finite number"
+    return Refusal("no_extent", message, str(extent), "> 0")
+
+
+def check_alignment(alignment: float) -> list[Refusal]:
+    """The formula's own floor: an asset that shows something else scores 0."""
+    if alignment >= ALIGNMENT_FLOOR:
+        return []
+    message = (
+        f"the asset does not show what the prompt asks for: alignment {alignment:.3f}, at least 0.3 is needed"
+    )
+    return [Refusal("not_aligned", message, round(alignment, 4), ALIGNMENT_FLOOR)]
+
+
+def check_scene(scene: RenderableCloud) -> list[Refusal]:
+    """What keeps a fitted asset from being rendered: numbers that overflowed, or too much to draw."""
+    if not all(np.isfinite(array).all() for array in vars(scene).values()):
+        message = "values leave the range of float32 once the asset is scaled to the cameras"
+        return [Refusal("not_finite", message, "infinite", "finite")]
+    tiles = estimate_tiles(scene)
+    if tiles <= MAX_TILES_PER_VIEW:
+        return []
+    message = (
+        f"the splats overlap about {tiles:.2g} image tiles a view, at most {MAX_TILES_PER_VIEW:.2g} are "
+        "drawn here: they are too many and too large"
+    )
+    return [Refusal("too_costly", message, tiles, MAX_TILES_PER_VIEW)]
+
+
+def estimate_tiles(scene: RenderableCloud) -> int:
+    """About how many (splat, 16 px tile) pairs one official view has, from the largest axis of each splat."""
+    focal_px = official_cameras().focal_px
+    reach_px = scene.scales.max(axis=1).astype(np.float64) * (_REACH_SIGMAS * focal_px / RADIUS)
+    across = np.minimum(2 * reach_px, IMAGE_SIZE_PX) / _TILE_PX + 1
+    return int(np.square(across).sum())

@@ -1,0 +1,50 @@
+"""An uploaded asset's bytes as splats, or as a mesh that can be told about but not submitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from subnet17.errors import AssetError
+from subnet17.splat.cloud import GaussianCloud
+from subnet17.splat.ply import read_ply
+from subnet17.splat.spz import decode_spz
+from subnet17.validation.requests import SPZ
+
+GLB_MAGIC = b"glTF"
+MESH = "mesh"
+
+
+def decode_asset(data: bytes, compression: int, *, max_bytes: int) -> GaussianCloud:
+    """Reads an asset.
+
+    Args:
+        data: The file as sent.
+        compression: 0 for a raw PLY, 2 for SPZ.
+        max_bytes: Allowed size after decompression.
+
+    Raises:
+        AssetError: unreadable; a mesh carries detail `kind="mesh"`.
+        TooLargeError: more bytes or splats than allowed.
+    """
+    if data.startswith(GLB_MAGIC):
+        raise AssetError("this is a GLB mesh; convert it to splats before it is submitted", kind=MESH)
+    if compression == SPZ:
+        return decode_spz(data, max_bytes=max_bytes)
+    return read_ply(data, max_bytes=max_bytes)
+
+
+def describe_cloud(cloud: GaussianCloud) -> dict[str, Any]:
+    """Counts and sizes of splats, for the answer."""
+    opacities = cloud.opacities
+    return {
+        "kind": "splats",
+        "splats": len(cloud),
+        "bbox": {"min": cloud.means.min(axis=0).tolist(), "max": cloud.means.max(axis=0).tolist()},
+        "mean_opacity": round(float(opacities.mean()), 4),
+        "transparent_share": round(float((opacities < 1e-3).mean()), 4),
+    }
+
+
+def describe_mesh(data: bytes) -> dict[str, Any]:
+    """What a mesh is made of, for the answer: it can't be scored, but its author can be told about it."""
+    return {"kind": MESH}

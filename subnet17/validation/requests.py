@@ -1,0 +1,128 @@
+"""The bodies of the validation routes: strict JSON in, one small frozen object out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from subnet17.errors import InvalidInputError, UnknownFormatError
+from subnet17.serving.inputs import check_prompt, decode_base64, read_image
+
+RAW_PLY = 0
+SPZ = 2
+PREVIEW_SCORE_THRESHOLD = 0.6
+
+Kind = Literal["text", "image", "duel"]
+
+COMMON_FIELDS = frozenset({"data", "compression", "prompt", "data_format", "data_ver"})
+PREVIEW_FIELDS = frozenset(
+    {"generate_single_preview", "generate_preview", "generate_grid_preview", "preview_score_threshold"}
+)
+FIELDS: dict[Kind, frozenset[str]] = {
+    "text": COMMON_FIELDS | PREVIEW_FIELDS,
+    "image": COMMON_FIELDS | PREVIEW_FIELDS | {"prompt_image"},
+    "duel": COMMON_FIELDS,
+}
+"""What each route knows. Other fields are an error: a misspelt `compression` must not be taken as absent."""
+
+
+@dataclass(frozen=True)
+class ValidationRequest:
+    """What the caller wants scored, and against what.
+
+    Attributes:
+        data: The asset's bytes as sent: a raw PLY or an SPZ stream, see `compression`.
+        prompt: Text the asset should show; None where a picture or nothing is given.
+        prompt_image: (H, W, 3) uint8 RGB, transparency composited on white; None without one.
+        preview_score_threshold: Previews are made from this score on.
+    """
+
+    data: bytes
+    compression: int
+    prompt: str | None
+    prompt_image: NDArray[np.uint8] | None = None
+    single_preview: bool = False
+    grid_preview: bool = False
+    preview_score_threshold: float = PREVIEW_SCORE_THRESHOLD
+
+
+def parse_request(body: bytes, kind: Kind) -> ValidationRequest:
+    """Reads one body.
+
+    Raises:
+        InvalidInputError: not a JSON object, an unknown field, or a field of the wrong type or range.
+    """
+    fields = _read_object(body)
+    unknown = sorted(fields.keys() - FIELDS[kind])
+    if unknown:
+        raise InvalidInputError(
+            f"unknown field {unknown[0][:60]!r}; known: {', '.join(sorted(FIELDS[kind]))}",
+            field=unknown[0][:60],
+        )
+    single = _read(fields, "generate_single_preview", _as_bool, False)
+    return ValidationRequest(
+        data=decode_base64(fields.get("data"), field="data"),
+        compression=_read(fields, "compression", _as_compression, RAW_PLY),
+        prompt=check_prompt(fields.get("prompt")) if kind == "text" else None,
+        prompt_image=_read_prompt_image(fields) if kind == "image" else None,
+        single_preview=_read(fields, "generate_preview", _as_bool, single),
+        grid_preview=_read(fields, "generate_grid_preview", _as_bool, False),
+        preview_score_threshold=_read(
+            fields, "preview_score_threshold", _as_fraction, PREVIEW_SCORE_THRESHOLD
+        ),
+    )
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"body is not valid JSON: {error}"[:200]) from None
+    if not isinstance(fields, dict):
+        raise InvalidInputError(f"body is a JSON {type(fields).__name__}, expected an object")
+    return fields
+
+
+def _read(fields: dict[str, Any], name: str, convert: Callable[[str, Any], Any], default: Any) -> Any:
+    return convert(name, fields[name]) if fields.get(name) is not None else default
+
+
+def _as_bool(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInputError(f"{name} is {value!r:.60}, expected true or false", field=name)
+    return value
+
+
+def _as_compression(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in {RAW_PLY, SPZ}:
+        raise UnknownFormatError(
+            f"{name} is {value!r:.60}, expected 0 (raw PLY) or 2 (SPZ)", field=name, allowed=[RAW_PLY, SPZ]
+        )
+    return value
+
+
+def _as_fraction(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InvalidInputError(f"{name} is {value!r:.60}, expected a number in 0..1", field=name)
+    return float(value)
+
+
+def _read_prompt_image(fields: dict[str, Any]) -> NDArray[np.uint8]:
+    picture = read_image(
+        decode_base64(fields.get("prompt_image"), field="prompt_image"), field="prompt_image"
+    )
+    return flatten_on_white(picture)
+
+
+def flatten_on_white(picture: Image.Image) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of a picture, transparency composited on white."""
+    if picture.mode != "RGBA":
+        return np.asarray(picture.convert("RGB"))
+    white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+    return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))

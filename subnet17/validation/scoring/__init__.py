@@ -1,0 +1,1 @@
+"""Scores of a rendered asset: the embedded one needs no weights, the formula is the validators'."""
