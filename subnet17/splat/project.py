@@ -14,7 +14,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from subnet17.splat.cameras import RenderableCloud
-from subnet17.splat.cloud import Float32
 
 EPS_2D = 0.3
 """Added to both 2D variances (px²): no splat is thinner than about half a pixel."""
@@ -27,13 +26,13 @@ LOG2_E = 1.4426950408889634
 BOUND_MARGIN = 1.002
 """Bounding ellipses are drawn this much wider, so rounding can't cut off a pixel that counts."""
 
-# Columns of a projected splat. The alpha at an offset (dx, dy) from the centre is
-# 2 ** (LOG2_OPACITY - (A dx² + B dx dy + C dy²)).
-X, Y, A, B, C, LOG2_OPACITY, RED, GREEN, BLUE = range(9)
-# Where alpha can reach 1/255 is the ellipse u² - 2 RHO u v + v² <= RHO_REST²
-# with u = dx / HALF_X, v = dy / HALF_Y and RHO² + RHO_REST² = 1.
-HALF_X, HALF_Y, RHO, RHO_REST = range(9, 13)
-COLUMNS = 16  # padded to one cache line
+SPLAT_2D = np.dtype(
+    [(name, np.float32) for name in ("x", "y", "a", "b", "c", "log2_opacity", "red", "green", "blue")]
+    + [(name, np.float32) for name in ("half_x", "half_y", "rho", "rho_rest")]
+)
+"""A projected splat. Its centre is x, y in pixels. At an offset (dx, dy) from there, its alpha is
+2 ** (log2_opacity - (a dx² + b dx dy + c dy²)). Where that can reach 1/255 is the ellipse
+u² - 2 rho u v + v² <= rho_rest² with u = dx / half_x, v = dy / half_y and rho² + rho_rest² = 1."""
 
 
 def project_splats(
@@ -44,7 +43,7 @@ def project_splats(
     *,
     near: float,
     far: float,
-) -> Float32:
+) -> NDArray[np.void]:
     """Projects a scene into one square view and sorts what is visible by depth.
 
     Splats are left out when they lie outside near..far, are nowhere as opaque as 1/255, do not reach the
@@ -59,8 +58,8 @@ def project_splats(
         far: Farthest depth drawn.
 
     Returns:
-        (M, 16) float32, M <= N, nearest first and in the scene's order where depths are equal. The columns
-        are named by this module's constants; x and y are pixels, pixel centres at +0.5.
+        (M,) of `SPLAT_2D`, M <= N, nearest first and in the scene's order where depths are equal. Pixel
+        centres lie at +0.5.
     """
     projected, keys = _project_all(
         scene.means,
@@ -72,7 +71,7 @@ def project_splats(
         (focal_px, float(size_px), near, far),
     )
     order = (np.sort(keys) & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    nearest_first: Float32 = projected.take(order, axis=0)  # three times as fast as projected[order]
+    nearest_first: NDArray[np.void] = projected.take(order, axis=0)  # three times as fast as projected[order]
     return nearest_first
 
 
@@ -86,7 +85,7 @@ def _project_all(
     deterministic and stable.
     """
     n = len(means)
-    projected = np.empty((n, COLUMNS), np.float32)
+    projected = np.empty(n, SPLAT_2D)
     keys = np.empty(n, np.uint64)
     depth = np.empty(1, np.float32)
     depth_bits = depth.view(np.uint32)
@@ -96,7 +95,8 @@ def _project_all(
             projected[visible], means[i], quats[i], scales[i], opacities[i], viewmat, camera
         )
         if depth[0] > 0 and math.isfinite(rgb[i, 0] + rgb[i, 1] + rgb[i, 2]):
-            projected[visible, RED : BLUE + 1] = rgb[i]
+            out = projected[visible]
+            out.red, out.green, out.blue = rgb[i, 0], rgb[i, 1], rgb[i, 2]
             keys[visible] = (np.uint64(depth_bits[0]) << np.uint64(32)) | np.uint64(visible)
             visible += 1
     return projected[:visible], keys[:visible]
@@ -120,11 +120,11 @@ def _project_one(out: Any, mean: Any, quat: Any, scale: Any, opacity: Any, viewm
         return 0.0
     if not (px + half_x > 0 and px - half_x < size and py + half_y > 0 and py - half_y < size):
         return 0.0
-    out[X], out[Y] = px, py
-    out[A], out[B], out[C] = 0.5 * LOG2_E * var_y / det, -LOG2_E * cov / det, 0.5 * LOG2_E * var_x / det
-    out[LOG2_OPACITY] = math.log2(opacity)
-    out[HALF_X], out[HALF_Y] = half_x, half_y
-    out[RHO], out[RHO_REST] = cov / math.sqrt(var_x * var_y), math.sqrt(det / (var_x * var_y))
+    out.x, out.y = px, py
+    out.a, out.b, out.c = 0.5 * LOG2_E * var_y / det, -LOG2_E * cov / det, 0.5 * LOG2_E * var_x / det
+    out.log2_opacity = math.log2(opacity)
+    out.half_x, out.half_y = half_x, half_y
+    out.rho, out.rho_rest = cov / math.sqrt(var_x * var_y), math.sqrt(det / (var_x * var_y))
     return z
 
 

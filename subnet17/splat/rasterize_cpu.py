@@ -18,22 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from subnet17.splat.cameras import Cameras, RenderableCloud, RenderedViews
-from subnet17.splat.project import (
-    BLUE,
-    GREEN,
-    HALF_X,
-    HALF_Y,
-    LOG2_OPACITY,
-    RED,
-    RHO,
-    RHO_REST,
-    A,
-    B,
-    C,
-    X,
-    Y,
-    project_splats,
-)
+from subnet17.splat.project import project_splats
 
 TILE_PX = 16
 TILE_AREA = TILE_PX * TILE_PX
@@ -75,7 +60,6 @@ def render_views(scene: RenderableCloud, cameras: Cameras, *, background: float 
     alphas = np.empty((len(cameras), size, size), np.float32)
     sources = _first_equal(cameras.viewmats)
     distinct = sorted(set(sources))
-
     thread_count: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
     def render(view: int) -> None:
@@ -100,7 +84,7 @@ def _first_equal(viewmats: NDArray[np.float64]) -> list[int]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _blend_view(splats: Any, background: Any, image: Any, alpha: Any) -> None:
-    """Blends (M, 16) depth-sorted splats into (size, size, 3) uint8 and (size, size) float32."""
+    """Blends depth-sorted `SPLAT_2D` into (size, size, 3) uint8 and (size, size) float32."""
     size = len(image)
     tiles = (size + TILE_PX - 1) // TILE_PX
     tile = np.empty(4 * TILE_AREA, np.float32)
@@ -152,7 +136,7 @@ def _tile_rows(splats: Any, tiles: Any) -> Any:
     first = np.empty(len(splats), np.int32)
     last = np.empty(len(splats), np.int32)
     for i in range(len(splats)):
-        y, half = splats[i, Y], splats[i, HALF_Y]
+        y, half = splats[i].y, splats[i].half_y
         first[i], last[i] = _tile_interval(y - half, y + half, tiles)
     return first, last
 
@@ -164,8 +148,8 @@ def _tile_columns(splats: Any, in_row: Any, y0: Any, tiles: Any) -> Any:
     last = np.empty(len(in_row), np.int32)
     for i in range(len(in_row)):
         s = splats[in_row[i]]
-        low, high = _reach(y0 - s[Y], s[HALF_Y], s[RHO], s[RHO_REST])
-        first[i], last[i] = _tile_interval(s[X] + low * s[HALF_X], s[X] + high * s[HALF_X], tiles)
+        low, high = _reach(y0 - s.y, s.half_y, s.rho, s.rho_rest)
+        first[i], last[i] = _tile_interval(s.x + low * s.half_x, s.x + high * s.half_x, tiles)
     return first, last
 
 
@@ -218,9 +202,9 @@ def _blend_tile(splats: Any, in_row: Any, in_tile: Any, x0: Any, y0: Any, tile: 
         if i % LIVENESS_INTERVAL == LIVENESS_INTERVAL - 1 and not _update_live(tile, live):
             break
         s = splats[in_row[in_tile[i]]]
-        x, y = s[X] - np.float32(x0), s[Y] - np.float32(y0)
-        low, high = _reach(-x, s[HALF_X], s[RHO], s[RHO_REST])
-        first, stop = _pixel_range(y + low * s[HALF_Y], y + high * s[HALF_Y], TILE_PX)
+        x, y = s.x - np.float32(x0), s.y - np.float32(y0)
+        low, high = _reach(-x, s.half_x, s.rho, s.rho_rest)
+        first, stop = _pixel_range(y + low * s.half_y, y + high * s.half_y, TILE_PX)
         for row in range(first, stop):
             if live[row]:
                 _blend_row(tile, row, x, y, s)
@@ -233,10 +217,10 @@ def _blend_row(tile: Any, row: Any, x: Any, y: Any, s: Any) -> None:
     A finished pixel keeps its transmittance with the sign changed: then `after` can't exceed T_MIN again.
     """
     dy = y - (np.float32(row) + HALF)
-    a, b_dy = s[A], s[B] * dy
-    opacity = s[LOG2_OPACITY]
-    peak = opacity - s[C] * dy * dy
-    red, green, blue = s[RED], s[GREEN], s[BLUE]
+    a, b_dy = s.a, s.b * dy
+    opacity = s.log2_opacity
+    peak = opacity - s.c * dy * dy
+    red, green, blue = s.red, s.green, s.blue
     for column in range(TILE_PX):
         dx = x - (np.float32(column) + HALF)
         exponent = peak - dx * (a * dx + b_dy)

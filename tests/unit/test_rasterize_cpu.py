@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import numba
@@ -85,6 +86,7 @@ SCENES = {
     "large": random_scene(4, scale=(0.3, 3.0)),
     "mostly off screen": random_scene(5, spread=3.0),
     "around the camera": around_the_camera(two_cameras()),
+    "needles and sheets": random_scene(6, scale=(1e-4, 30.0)),
     "opaque": joined(
         *[one_splat(means=[[0, 0, z]], opacities=[1.0], rgb=[[z, 0.2, 0.9]]) for z in (-0.3, 0, 0.3)]
     ),
@@ -192,6 +194,14 @@ def test_a_scene_without_visible_splats_is_background(scene: RenderableCloud) ->
     assert (rendered.alphas == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("near", "far", "drawn"), [(2.4, 2.6, True), (2.51, 100, False), (0.01, 2.49, False)]
+)
+def test_draws_what_lies_between_near_and_far(near: float, far: float, drawn: bool) -> None:
+    cameras = replace(two_cameras(), near=near, far=far)  # the splat's centre is 2.5 away
+    assert (render_views(one_splat(), cameras).alphas.max() > 0.1) == drawn
+
+
 def test_no_cameras_give_no_pictures() -> None:
     rendered = render_views(SCENES["mixed"], two_cameras().subset([]))
     assert rendered.images.shape == (0, SIZE_PX, SIZE_PX, 3)
@@ -228,9 +238,10 @@ def test_survives_degenerate_splats() -> None:
             assert_alphas_are_fractions(render_views(scene, two_cameras()))
 
 
-def test_a_splat_larger_than_the_world_covers_the_picture() -> None:
-    rendered = render_views(one_splat(scales=[[1000.0] * 3]), two_cameras())
-    np.testing.assert_allclose(rendered.alphas, 0.5, atol=1e-4)
+@pytest.mark.parametrize(("opacity", "alpha"), [(0.5, 0.5), (1.0, 0.999)])
+def test_a_splat_larger_than_the_world_covers_the_picture(opacity: float, alpha: float) -> None:
+    rendered = render_views(one_splat(scales=[[1000.0] * 3], opacities=[opacity]), two_cameras())
+    np.testing.assert_allclose(rendered.alphas, alpha, atol=1e-5)
 
 
 def assert_alphas_are_fractions(rendered: RenderedViews) -> None:
