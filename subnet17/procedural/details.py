@@ -33,7 +33,7 @@ def _size_of(model: Model) -> float:
 
 
 def _spots(model: Model, count: int, rng: np.random.Generator, *, upright: bool, apart: float) -> list[Array]:
-    """[(K, 3) places spread over the outer surface, (K, 3) outward normals]; `apart` is a share of the size."""
+    """[(K, 3) places spread over the outer surface, (K, 3) outward normals]; `apart`: share of the size."""
     points, normals = _outside(model)
     if upright:
         keep = np.abs(normals[:, 1]) < 0.45
