@@ -36,6 +36,27 @@ def finish_mesh(model: Model, *, seed: int) -> trimesh.Trimesh:
     return trimesh.Trimesh(vertices=columns[:, _POINT], faces=faces, vertex_colors=rgba, process=False)
 
 
+def sketch_points(model: Model, *, seed: int, count: int) -> tuple[Array, Array]:
+    """Evenly spread surface points in the colours that `finish_mesh` would give them, without tessellation.
+
+    Returns:
+        (count, 3) points, centred with the longest side 1, and their (count, 3) sRGB colours in 0..1.
+    """
+    bounds = model.bounds()
+    scale = 1.0 / float(np.max(bounds[1] - bounds[0]))
+    columns, faces = _gather(model.parts, bounds.mean(axis=0), scale)
+    a, b, c = (columns[faces[:, k]] for k in range(3))
+    areas = np.linalg.norm(np.cross((b - a)[:, _POINT], (c - a)[:, _POINT]), axis=1)
+    rng = np.random.default_rng(seed)
+    face = rng.choice(len(faces), count, p=areas / areas.sum())
+    u, v = rng.random((2, count, 1))
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    sampled = a[face] + u * (b - a)[face] + v * (c - a)[face]
+    normals = sampled[:, _NORMAL]
+    sampled[:, _NORMAL] = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    return sampled[:, _POINT], _colour(model.parts, sampled, Noise(seed))
+
+
 def _gather(parts: list[Part], centre: Array, scale: float) -> tuple[Array, Faces]:
     rows, faces, count = [], [], 0
     for index, part in enumerate(parts):
