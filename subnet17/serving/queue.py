@@ -74,7 +74,9 @@ class JobQueue:
 
     async def _wait(self, deadline: Deadline) -> None:
         try:
-            await asyncio.wait_for(self._free.acquire(), deadline.check("a free worker"))
+            # not wait_for: it swallows a cancellation that arrives together with the slot, and the slot leaks
+            async with asyncio.timeout(deadline.check("a free worker")):
+                await self._free.acquire()
         except TimeoutError:
             raise DeadlineError("no worker came free before the deadline", stage="queue") from None
 

@@ -1,0 +1,32 @@
+PYTHON = $(shell cat .tools/python 2>/dev/null || echo .venv/bin/python)
+
+.PHONY: help setup check lint types test format bench clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup:  ## environment with development packages
+	./setup_mining_environment.sh --cpu --dev
+
+check: lint types test  ## what CI runs
+
+lint:  ## ruff
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+types:  ## mypy, strict
+	$(PYTHON) -m mypy
+
+test:  ## the whole CPU suite
+	$(PYTHON) -m pytest
+
+format:  ## rewrite in the project's style
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+bench:  ## all benchmarks, printed
+	for file in benchmarks/bench_*.py; do $(PYTHON) $$file; done
+
+clean:  ## remove what can be made again
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .numba_cache
+	find . -name __pycache__ -not -path './.venv/*' -not -path './node_modules/*' -prune -exec rm -rf {} +

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Sets up and runs everything that CI runs: ruff, mypy and the whole CPU test suite. Arguments go to pytest.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/scripts/environment.sh"
+
+./setup_mining_environment.sh --cpu --dev
+python="$(chosen_python)"
+"$python" -m ruff format --check .
+"$python" -m ruff check .
+"$python" -m mypy
+exec "$python" -m pytest "$@"

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Makes the Python environment (conda env hunyuan3d where conda is on PATH, else .venv) and installs PM2.
+# Safe to repeat: what is already in place is left as it is.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/scripts/environment.sh"
+
+usage() {
+    cat <<'TEXT'
+usage: ./setup_mining_environment.sh [--cpu|--gpu] [--dev] [--no-node]
+  --cpu      without CUDA libraries (default where no NVIDIA driver answers)
+  --gpu      with the libraries of requirements-gpu.txt
+  --dev      also what the tests need
+  --no-node  leave Node and PM2 alone
+TEXT
+}
+
+target=auto dev=no node=yes
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --cpu) target=cpu ;;
+        --gpu) target=gpu ;;
+        --dev) dev=yes ;;
+        --no-node) node=no ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; echo "error: unknown flag $1" >&2; exit 2 ;;
+    esac
+    shift
+done
+if [ "$target" = auto ]; then
+    if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; then target=gpu; else target=cpu; fi
+fi
+
+free_kb="$(df -Pk "$ROOT" | awk 'NR == 2 {print $4}')"
+need_kb=3000000
+if [ "$target" = gpu ]; then need_kb=20000000; fi
+[ "$free_kb" -ge "$need_kb" ] ||
+    fail "disk has $((free_kb / 1000000)) GB free, $((need_kb / 1000000)) GB are needed to install ($target)"
+
+mkdir -p "$TOOLS"
+if [ "$node" = yes ]; then
+    require_node
+    if ! has_pm2; then
+        echo "installing PM2 into node_modules"
+        npm ci --no-audit --no-fund --loglevel=error
+    fi
+fi
+
+make_python() {
+    if command -v conda >/dev/null 2>&1; then
+        conda env list | awk '{print $1}' | grep -qx "$CONDA_ENV" || {
+            echo "making the conda environment $CONDA_ENV"
+            conda create -y -q -n "$CONDA_ENV" python=3.11 >/dev/null
+        }
+        conda run -n "$CONDA_ENV" python -c 'import sys; print(sys.executable)'
+    else
+        [ -x .venv/bin/python ] || "$(system_python)" -m venv .venv >&2 ||
+            fail "can't make .venv. Debian/Ubuntu: apt-get install python3-venv"
+        echo "$ROOT/.venv/bin/python"
+    fi
+}
+
+python="$(make_python)"
+# Development packages stay once they are there: a later plain setup does not take them away.
+if [ "$dev" = no ] && grep -q ' dev=yes$' "$TOOLS/installed" 2>/dev/null; then dev=yes; fi
+wanted="$(fingerprint "$python") target=$target dev=$dev"
+if [ "$(cat "$TOOLS/installed" 2>/dev/null)" = "$wanted" ]; then
+    echo "environment is up to date: $python"
+else
+    files=(-r requirements.txt)
+    if [ "$target" = gpu ]; then files+=(-r requirements-gpu.txt); fi
+    if [ "$dev" = yes ]; then files+=(-r requirements-dev.txt); fi
+    echo "installing Python packages ($target, dev: $dev) into $python"
+    "$python" -m pip install --quiet --disable-pip-version-check "${files[@]}"
+    "$python" -m pip check --disable-pip-version-check
+    echo "$wanted" >"$TOOLS/installed"
+fi
+echo "$python" >"$TOOLS/python"
+"$python" -c 'import subnet17.settings as s; s.load_settings()' || fail "mining.toml or the environment is not valid"
+echo "ready: $target, Python $("$python" -V | cut -d' ' -f2), dev packages: $dev"

@@ -1,0 +1,136 @@
+"""What a caller of `/generate/` asks for, read from a form or from JSON."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+
+from subnet17.errors import InvalidInputError, UnknownFormatError, UnsupportedMediaError
+from subnet17.serving.http import media_type_of, read_json_object
+from subnet17.serving.inputs import check_prompt, decode_base64
+
+AssetFormat = Literal["ply", "spz", "glb", "mesh_ply"]
+Profile = Literal["speed", "balanced", "quality"]
+
+MAX_SEED = 2**63 - 1
+MAX_IMAGE_BYTES = 32 * 2**20
+MAX_BODY_BYTES = 48 * 2**20
+"""An image of 32 MiB in base64, and the other fields."""
+
+FIELDS = frozenset({"prompt", "prompt_image", "prompt_image_file", "seed", "format", "profile"})
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """One checked request; exactly one of `prompt` and `image` is set.
+
+    Attributes:
+        prompt: Text, 1 to 1024 characters.
+        image: An encoded picture, not yet decoded.
+        seed: 0 to 2**63 - 1.
+        format: ply and spz hold Gaussian splats, glb and mesh_ply the mesh.
+        profile: How much work to put in.
+    """
+
+    prompt: str | None
+    image: bytes | None
+    seed: int
+    format: AssetFormat
+    profile: Profile
+
+
+async def read_generation_request(request: Request, *, default_profile: Profile) -> GenerationRequest:
+    """Reads a urlencoded form, a multipart form or a JSON object.
+
+    Raises:
+        UnsupportedMediaError: another content type.
+        InvalidInputError: a field is unknown, missing, out of range or of the wrong type.
+    """
+    fields = await _read_fields(request)
+    unknown = sorted(set(fields) - FIELDS)
+    if unknown:
+        raise InvalidInputError(
+            f"unknown field {unknown[0][:40]!r}; known: {', '.join(sorted(FIELDS))}", field=unknown[0][:40]
+        )
+    image = await _read_image_bytes(fields)
+    if (image is None) == (fields.get("prompt") is None):
+        raise InvalidInputError(
+            "give exactly one of prompt and prompt_image (or prompt_image_file)", field="prompt"
+        )
+    return GenerationRequest(
+        prompt=None if image is not None else check_prompt(fields["prompt"]),
+        image=image,
+        seed=_read_seed(fields.get("seed")),
+        format=cast(AssetFormat, _read_choice(fields, "format", get_args(AssetFormat), "ply")),
+        profile=cast(Profile, _read_choice(fields, "profile", get_args(Profile), default_profile)),
+    )
+
+
+async def _read_fields(request: Request) -> dict[str, Any]:
+    media_type = media_type_of(request)
+    if media_type == "application/json":
+        return await read_json_object(request)
+    if media_type not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+        raise UnsupportedMediaError(
+            f"content type is {media_type[:80]!r}, expected application/x-www-form-urlencoded, "
+            "multipart/form-data or application/json"
+        )
+    try:
+        form = await request.form(
+            max_files=1, max_fields=len(FIELDS), max_part_size=MAX_IMAGE_BYTES * 4 // 3 + 4
+        )
+    except MultiPartException as error:
+        raise InvalidInputError(f"form can't be read: {error.message}") from None
+    repeated = [key for key in form if len(form.getlist(key)) > 1]
+    if repeated:
+        raise InvalidInputError(f"field {repeated[0][:40]!r} is given more than once", field=repeated[0][:40])
+    return dict(form)
+
+
+async def _read_image_bytes(fields: dict[str, Any]) -> bytes | None:
+    upload, text = fields.get("prompt_image_file"), fields.get("prompt_image")
+    if upload is not None and text is not None:
+        raise InvalidInputError("give prompt_image or prompt_image_file, not both", field="prompt_image")
+    if upload is not None:
+        if not isinstance(upload, UploadFile):
+            raise InvalidInputError("prompt_image_file is not a file part", field="prompt_image_file")
+        data = await upload.read()
+    elif text is not None:
+        data = decode_base64(text, field="prompt_image")
+    else:
+        return None
+    if not 0 < len(data) <= MAX_IMAGE_BYTES:
+        raise InvalidInputError(
+            f"picture has {len(data)} bytes, 1 to {MAX_IMAGE_BYTES} are allowed", field="prompt_image"
+        )
+    return data
+
+
+def _read_seed(value: object) -> int:
+    if value is None or value == "":
+        return secrets.randbelow(2**31)
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ValueError
+        seed = int(value)
+    except ValueError:
+        raise InvalidInputError(
+            f"seed is {str(value)[:40]!r}, expected a whole number", field="seed"
+        ) from None
+    if not 0 <= seed <= MAX_SEED:
+        raise InvalidInputError(f"seed is {str(seed)[:40]}, allowed are 0 to {MAX_SEED}", field="seed")
+    return seed
+
+
+def _read_choice(fields: dict[str, Any], field: str, allowed: tuple[str, ...], default: str) -> str:
+    value = fields.get(field) or default
+    if value in allowed:
+        return str(value)
+    raise UnknownFormatError(
+        f"{field} is {str(value)[:40]!r}, known: {', '.join(allowed)}", field=field, allowed=list(allowed)
+    )

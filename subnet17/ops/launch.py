@@ -1,0 +1,177 @@
+"""Starts and stops the processes under PM2: `python -m subnet17.ops.launch start [--local] | stop`.
+
+Covers: preflight, start of what does not run yet, waiting until healthy and, with a local subnet, until a
+validator accepted a result; stop in the reverse order, the miner first. Both can be repeated.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
+from subnet17.ops import pm2
+from subnet17.ops.accepted import Acceptance, find_acceptance
+from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
+from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, as_pm2_app, list_processes
+from subnet17.settings import PROJECT_ROOT, Settings, load_settings
+
+HEALTHY_TIMEOUT_S = 300.0
+ACCEPTED_TIMEOUT_S = 300.0
+POLL_S = 0.5
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True)
+console = Console()
+
+
+@cli.command()
+def start(
+    local: Annotated[bool, typer.Option(help="Embedded back ends and a local subnet.")] = False,
+) -> None:
+    """Starts what does not run yet and waits until all of it works."""
+    _exit_with(lambda: _start(load_settings(), local=local))
+
+
+@cli.command()
+def stop() -> None:
+    """Stops all processes of this project gracefully, the miner first; leaves other apps alone."""
+    _exit_with(lambda: _stop(load_settings()))
+
+
+def _exit_with(action: Any) -> None:
+    try:
+        action()
+    except S17Error as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+
+
+def _start(settings: Settings, *, local: bool) -> None:
+    started_s = time.time()
+    processes = list_processes(settings, local=local)
+    _stop_outdated(processes, settings, local=local)
+    running = pm2.list_apps()
+    missing = [p for p in processes if not (p.name in running and running[p.name].online)]
+    check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
+    check_ports(missing)
+    (PROJECT_ROOT / "logs").mkdir(exist_ok=True)
+    if missing:
+        console.print(f"starting {', '.join(p.name for p in missing)}")
+        pm2.start_apps([p.name for p in missing], local=local)
+    else:
+        console.print("all processes run already")
+    _wait_healthy(processes)
+    _print_table(processes)
+    if local:
+        since_s = started_s if missing else 0.0
+        accepted = _wait_accepted(settings.data_dir / "localnet" / "ledger.json", since_s)
+        console.print(
+            f"[green]accepted[/] by validator {accepted.validator}: "
+            f"score {accepted.score:.3f} for {accepted.prompt!r}"
+        )
+    console.print(f"watch: {_shown_pm2()} logs   stop: ./stop_mining.sh")
+
+
+def _stop_outdated(processes: list[Process], settings: Settings, *, local: bool) -> None:
+    """Apps of ours whose command line is not the wanted one (the other mode) are started anew."""
+    wanted = {p.name: tuple(str(a) for a in _args_of(p, settings)) for p in processes}
+    known = {p.name for p in list_processes(settings, local=True)}
+    for name, app in pm2.list_apps().items():
+        if name not in known:
+            continue
+        if not app.ours:
+            raise ConfigError(
+                f"PM2 already runs an app {name} from {app.cwd}: stop it there, or use another PM2_HOME",
+                name=name,
+            )
+        if wanted.get(name) != app.args or not app.online:
+            console.print(f"stopping {name}: it is {app.status} in another mode or not online")
+            pm2.delete_app(name)
+
+
+def _args_of(process: Process, settings: Settings) -> list[Any]:
+    args = as_pm2_app(process, settings)["args"]
+    return args if isinstance(args, list) else []
+
+
+def _wait_healthy(processes: list[Process]) -> None:
+    deadline_s = time.monotonic() + HEALTHY_TIMEOUT_S
+    waiting = list(processes)
+    with console.status("waiting until all are healthy"):
+        while waiting := [p for p in waiting if not _is_healthy(p)]:
+            apps = pm2.list_apps()
+            for process in waiting:
+                if (app := apps.get(process.name)) and app.status == "errored":
+                    raise S17Error(f"{process.name} does not stay up: {_last_lines(process.name)}")
+            if time.monotonic() > deadline_s:
+                names = ", ".join(p.name for p in waiting)
+                raise PeerTimeoutError(
+                    f"not healthy after {HEALTHY_TIMEOUT_S:.0f} s: {names}; {_last_lines(waiting[0].name)}"
+                )
+            time.sleep(POLL_S)
+
+
+def _is_healthy(process: Process) -> bool:
+    if process.health_url is None:
+        return (app := pm2.list_apps().get(process.name)) is not None and app.online
+    try:
+        return httpx.get(process.health_url, timeout=5.0).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _last_lines(name: str, count: int = 5) -> str:
+    path = PROJECT_ROOT / "logs" / f"{name}.err.log"
+    lines = path.read_text(errors="replace").splitlines()[-count:] if path.exists() else []
+    return f"last lines of logs/{path.name}:\n" + "\n".join(lines)
+
+
+def _wait_accepted(ledger: Path, since_s: float) -> Acceptance:
+    deadline_s = time.monotonic() + ACCEPTED_TIMEOUT_S
+    with console.status("waiting until a validator accepts a result"):
+        while (accepted := find_acceptance(ledger, since_s)) is None:
+            if time.monotonic() > deadline_s:
+                last = _last_lines(MINER)
+                raise PeerTimeoutError(f"nothing was accepted within {ACCEPTED_TIMEOUT_S:.0f} s; {last}")
+            time.sleep(POLL_S)
+    return accepted
+
+
+def _print_table(processes: list[Process]) -> None:
+    apps = pm2.list_apps()
+    table = Table("process", "status", "pid", "restarts", "address")
+    for process in processes:
+        app = apps[process.name]
+        last = process.port + process.ports - 1
+        ports = f"{process.port}" if process.ports == 1 else f"{process.port}-{last}"
+        table.add_row(process.name, app.status, str(app.pid), str(app.restarts), f"{process.host}:{ports}")
+    console.print(table)
+
+
+def _shown_pm2() -> str:
+    return "pm2" if not pm2.find_pm2().startswith(str(PROJECT_ROOT)) else "npx pm2"
+
+
+def _stop(settings: Settings) -> None:
+    names = [p.name for p in reversed(list_processes(settings, local=True))]
+    apps = pm2.list_apps()
+    ours = [name for name in names if name in apps and apps[name].ours]
+    if LOCAL_SUBNET in ours:  # validators go last: the draining miner still hands in its results
+        ours.append(ours.pop(ours.index(LOCAL_SUBNET)))
+    for name in ours:
+        console.print(f"stopping {name}")
+        pm2.delete_app(name)
+    if not pm2.list_apps():
+        pm2.end_daemon()
+    console.print(f"stopped {len(ours)} processes" if ours else "nothing of ours was running")
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,110 @@
+"""Talks to PM2's command line: what runs, start, delete. Touches only the names it is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from subnet17.errors import ConfigError, PeerError
+from subnet17.settings import PROJECT_ROOT
+
+LOCAL_FLAG = "SUBNET17_LOCAL"
+"""Read by ecosystem.config.js."""
+COMMAND_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Pm2App:
+    """One app as PM2 reports it."""
+
+    name: str
+    status: str
+    pid: int
+    restarts: int
+    args: tuple[str, ...]
+    cwd: str
+
+    @property
+    def online(self) -> bool:
+        """Whether PM2 says that it runs."""
+        return self.status == "online"
+
+    @property
+    def ours(self) -> bool:
+        """Whether it runs from this checkout."""
+        return self.cwd == str(PROJECT_ROOT)
+
+
+def find_pm2() -> str:
+    """The pm2 on PATH, else the one that the setup script installed in the project.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    local = PROJECT_ROOT / "node_modules" / ".bin" / "pm2"
+    found = shutil.which("pm2") or (str(local) if local.exists() else None)
+    if found is None:
+        raise ConfigError("pm2 is missing: run ./setup_mining_environment.sh, or npm install -g pm2")
+    return found
+
+
+def list_apps() -> dict[str, Pm2App]:
+    """All of this PM2_HOME's apps by name, ours and others'."""
+    output = _call("jlist", "--silent")
+    start = output.find("[")  # a first call prints that it spawned the daemon
+    try:
+        rows: list[dict[str, Any]] = json.loads(output[start:])
+    except ValueError:
+        raise PeerError(f"pm2 jlist gave no JSON: {output[:200]!r}") from None
+    return {row["name"]: _as_app(row) for row in rows}
+
+
+def _as_app(row: dict[str, Any]) -> Pm2App:
+    state = row["pm2_env"]
+    args = state.get("args") or []
+    return Pm2App(
+        name=row["name"],
+        status=state["status"],
+        pid=int(row.get("pid") or 0),
+        restarts=int(state.get("restart_time") or 0),
+        args=tuple(args.split() if isinstance(args, str) else args),
+        cwd=str(state.get("pm_cwd", "")),
+    )
+
+
+def start_apps(names: list[str], *, local: bool) -> None:
+    """Starts these apps of ecosystem.config.js."""
+    _call("start", "ecosystem.config.js", "--only", ",".join(names), local=local)
+
+
+def delete_app(name: str) -> None:
+    """Stops an app (SIGINT, then SIGKILL after its kill_timeout) and takes it off PM2's list."""
+    _call("delete", name)
+
+
+def end_daemon() -> None:
+    """Ends PM2's own process. Only for a daemon that has no app left."""
+    _call("kill")
+
+
+def _call(*args: str, local: bool = False) -> str:
+    env = dict(os.environ) | ({LOCAL_FLAG: "1"} if local else {})
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed program with our own names
+            [find_pm2(), *args],
+            cwd=PROJECT_ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise PeerError(f"pm2 {args[0]} did not answer within {COMMAND_TIMEOUT_S:.0f} s") from None
+    if done.returncode != 0:
+        raise PeerError(f"pm2 {' '.join(args)} failed: {(done.stderr or done.stdout).strip()[-500:]}")
+    return done.stdout

@@ -1,0 +1,49 @@
+"""What must hold before the processes start: free ports, disk. Each failure says how to mend it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+
+from subnet17.errors import ConfigError
+from subnet17.ops.processes import Process
+from subnet17.settings import PROJECT_ROOT
+
+LOCAL_MIN_FREE_BYTES = 500 * 10**6
+"""The embedded back ends write little."""
+
+
+def check_ports(processes: list[Process]) -> None:
+    """Raises `ConfigError` naming the first port that another program holds."""
+    for process in processes:
+        for port in range(process.port, process.port + process.ports):
+            if not _is_free(process.host, port):
+                raise ConfigError(
+                    f"port {port} ({process.name}) is in use by another program: stop it "
+                    f"(ss -ltnp 'sport = :{port}' names it), or choose another port in mining.toml",
+                    port=port,
+                    process=process.name,
+                )
+
+
+def _is_free(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def check_disk(min_free_bytes: int) -> None:
+    """Raises `ConfigError` when the project's disk has less left."""
+    free = shutil.disk_usage(PROJECT_ROOT).free
+    if free < min_free_bytes:
+        raise ConfigError(
+            f"disk has {free / 1e9:.1f} GB free, at least {min_free_bytes / 1e9:.1f} GB are needed "
+            "(operations.min_free_disk_bytes)",
+            measured_bytes=free,
+            allowed_bytes=min_free_bytes,
+        )

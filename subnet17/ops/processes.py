@@ -1,0 +1,124 @@
+"""The one list of processes: names, scripts, flags, ports, restart policy. PM2 reads it as JSON.
+
+`python -m subnet17.ops.processes [--local]` prints what ecosystem.config.js hands to PM2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass
+
+from subnet17.errors import S17Error
+from subnet17.settings import CONFIG_VARIABLE, PROJECT_ROOT, Settings, load_settings
+
+GENERATION = "generation-server"
+VALIDATION = "validation-server"
+MINER = "subnet17-miner"
+LOCAL_SUBNET = "local-subnet"
+
+LOCAL_MINER_KEY = "//Miner"
+MIN_UPTIME_S = 30
+"""A process that ends sooner counts as a failed start."""
+FIRST_RESTART_DELAY_MS = 200
+"""Doubled by PM2 after each failed start, up to 15 s."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One supervised process.
+
+    Attributes:
+        name: As PM2 shows it.
+        script: Entry point in the project's root, or a module after "-m".
+        args: Its command line.
+        host: Where it listens.
+        port: Its first port.
+        ports: How many ports from `port` on it takes.
+        health_path: Route that answers 200 once it is ready; None where it has none.
+    """
+
+    name: str
+    script: str
+    args: tuple[str, ...]
+    host: str
+    port: int
+    ports: int = 1
+    health_path: str | None = "/health/"
+
+    @property
+    def health_url(self) -> str | None:
+        """Where to ask whether it is ready."""
+        return f"http://{self.host}:{self.port}{self.health_path}" if self.health_path else None
+
+
+def list_processes(settings: Settings, *, local: bool) -> list[Process]:
+    """All processes in the order in which they start; they stop the other way round.
+
+    Args:
+        settings: Where each listens.
+        local: The embedded back ends and a local subnet instead of the public network.
+    """
+    generation, validation, miner = settings.generation, settings.validation, settings.miner
+    backend = ("--backend", "procedural") if local else ()
+    scorer = ("--scorer", "embedded", "--renderer", "cpu") if local else ()
+    chain = ("--chain", f"static:{neurons_file(settings)}", "--wallet.uri", LOCAL_MINER_KEY) if local else ()
+    processes = [
+        Process(VALIDATION, "validation_server.py", scorer, validation.host, validation.port),
+        Process(GENERATION, "generation_server.py", backend, generation.host, generation.port),
+    ]
+    if local:
+        count, port = settings.network.local_validators, settings.network.local_port
+        processes.append(
+            Process(LOCAL_SUBNET, "-m subnet17.localnet", (), "127.0.0.1", port, count, health_path=None)
+        )
+    return [*processes, Process(MINER, "subnet17_miner.py", chain, miner.host, miner.port)]
+
+
+def neurons_file(settings: Settings) -> str:
+    """The static chain that the local subnet writes and the miner reads."""
+    return str(settings.data_dir / "localnet" / "neurons.json")
+
+
+def as_pm2_app(process: Process, settings: Settings) -> dict[str, object]:
+    """One entry of PM2's `apps`."""
+    operations = settings.operations
+    logs = PROJECT_ROOT / "logs"
+    module = process.script.removeprefix("-m ") if process.script.startswith("-m ") else None
+    config = {CONFIG_VARIABLE: os.environ[CONFIG_VARIABLE]} if CONFIG_VARIABLE in os.environ else {}
+    return {
+        "name": process.name,
+        "script": sys.executable if module else process.script,
+        "interpreter": "none" if module else sys.executable,
+        "args": ["-m", module, *process.args] if module else list(process.args),
+        "cwd": str(PROJECT_ROOT),
+        "env": {"PYTHONUNBUFFERED": "1", **config},
+        "kill_timeout": int(operations.kill_timeout_s * 1000),
+        "min_uptime": MIN_UPTIME_S * 1000,
+        "max_restarts": operations.max_restarts,
+        "exp_backoff_restart_delay": FIRST_RESTART_DELAY_MS,
+        "out_file": str(logs / f"{process.name}.out.log"),
+        "error_file": str(logs / f"{process.name}.err.log"),
+        "merge_logs": True,
+    }
+
+
+def main() -> int:
+    """Prints PM2's `apps` as JSON."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--local", action="store_true", help="with a local subnet, on the embedded back ends")
+    local = parser.parse_args().local
+    try:
+        settings = load_settings()
+    except S17Error as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    apps = [as_pm2_app(process, settings) for process in list_processes(settings, local=local)]
+    print(json.dumps(apps, indent=2))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

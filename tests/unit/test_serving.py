@@ -1,0 +1,230 @@
+"""Admission, deadlines, breaker and worker processes: what both servers rely on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from subnet17.errors import (
+    AssetError,
+    DeadlineError,
+    InvalidInputError,
+    OverloadedError,
+    StageError,
+    UnavailableError,
+)
+from subnet17.serving.breaker import CircuitBreaker
+from subnet17.serving.deadline import Deadline
+from subnet17.serving.jobs import Jobs
+from subnet17.serving.queue import JobQueue
+from subnet17.serving.stages import Stages
+from subnet17.serving.workers import WorkerPool
+from subnet17.settings import ServerTable
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def load_nothing() -> None: ...
+
+
+def load_broken() -> None:
+    raise RuntimeError("no weights")
+
+
+def echo(value: object) -> object:
+    return value
+
+
+def refuse() -> None:
+    raise AssetError("broken", measured=1)
+
+
+def crash() -> None:
+    raise ZeroDivisionError
+
+
+def die() -> None:
+    os._exit(7)
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def allocate(size_bytes: int) -> int:
+    return len(bytearray(size_bytes))
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(load_nothing, memory_bytes=2**30)
+    await pool.start()
+    yield pool
+    await pool.close()
+
+
+async def test_worker_returns_what_the_job_returns(pool: WorkerPool) -> None:
+    assert await pool.run(echo, {"a": 1}, timeout_s=10) == {"a": 1}
+
+
+async def test_errors_of_ours_come_back_whole(pool: WorkerPool) -> None:
+    with pytest.raises(AssetError) as caught:
+        await pool.run(refuse, timeout_s=10)
+    assert caught.value.detail == {"measured": 1}
+
+
+async def test_a_dead_or_crashing_worker_costs_one_job(pool: WorkerPool) -> None:
+    for job in (crash, die):
+        with pytest.raises(StageError):
+            await pool.run(job, timeout_s=10)
+        assert await pool.run(echo, 1, timeout_s=10) == 1
+
+
+async def test_a_hanging_job_is_killed_and_the_worker_replaced(pool: WorkerPool) -> None:
+    with pytest.raises(DeadlineError):
+        await pool.run(sleep, 60, timeout_s=0.2)
+    assert await pool.run(echo, 1, timeout_s=10) == 1
+    assert pool.deaths == 1
+
+
+async def test_memory_of_a_worker_is_limited(pool: WorkerPool) -> None:
+    with pytest.raises(StageError, match="memory"):
+        await pool.run(allocate, 2**31, timeout_s=10)
+    assert await pool.run(allocate, 2**20, timeout_s=10) == 2**20
+
+
+async def test_a_failed_load_is_a_reason_and_not_a_crash_loop() -> None:
+    pool = WorkerPool(load_broken)
+    await pool.start()
+    try:
+        assert not pool.ready
+        assert "no weights" in str(pool.reason)
+        with pytest.raises(UnavailableError, match="no weights"):
+            await pool.run(echo, 1, timeout_s=1)
+    finally:
+        await pool.close()
+
+
+async def test_queue_admits_up_to_its_limit_and_says_when_to_come_back() -> None:
+    queue = JobQueue(slots=1, limit=2)
+    release = asyncio.Event()
+
+    async def hold() -> None:
+        async with queue.slot(Deadline.after(10)):
+            await release.wait()
+
+    tasks = [asyncio.create_task(hold()) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert (queue.running, queue.waiting) == (1, 1)
+    with pytest.raises(OverloadedError) as caught:
+        async with queue.slot(Deadline.after(10)):
+            pass
+    assert caught.value.detail["retry_after_s"] >= 1
+    release.set()
+    await asyncio.gather(*tasks)
+    assert (queue.admitted, queue.running) == (0, 0)
+
+
+async def test_a_job_that_waited_past_its_deadline_is_not_started() -> None:
+    queue = JobQueue(slots=1, limit=5)
+    async with queue.slot(Deadline.after(10)):
+        with pytest.raises(DeadlineError):
+            async with queue.slot(Deadline.after(0.05)):
+                raise AssertionError("started")
+    assert queue.admitted == 0
+    async with queue.slot(Deadline.after(1)):
+        assert queue.running == 1
+
+
+@pytest.mark.parametrize("header", ["-1", "0", "nan", "inf", "soon"])
+def test_a_timeout_header_must_be_a_positive_number(header: str) -> None:
+    with pytest.raises(InvalidInputError):
+        Deadline.of_request(header, longest_s=10)
+
+
+def test_a_caller_can_shorten_a_deadline_but_not_lengthen_it() -> None:
+    assert Deadline.of_request("1", longest_s=10).remaining_s <= 1
+    assert Deadline.of_request("1000", longest_s=10).remaining_s <= 10
+
+
+def test_breaker_opens_after_failures_probes_once_and_closes() -> None:
+    clock = Clock()
+    breaker = CircuitBreaker(min_failures=3, open_s=30, clock=clock)
+    for _ in range(3):
+        breaker.admit()
+        breaker.fail()
+    assert breaker.state == "open"
+    with pytest.raises(UnavailableError):
+        breaker.admit()
+    clock.now_s = 30
+    breaker.admit()
+    with pytest.raises(UnavailableError):
+        breaker.admit()  # one probe at a time
+    breaker.succeed()
+    assert breaker.state == "closed"
+    breaker.admit()
+
+
+def test_breaker_opens_again_when_its_probe_fails() -> None:
+    clock = Clock()
+    breaker = CircuitBreaker(min_failures=1, open_s=30, clock=clock)
+    breaker.fail()
+    clock.now_s = 31
+    breaker.admit()
+    breaker.fail()
+    assert breaker.state == "open"
+    assert breaker.retry_after_s == 30
+
+
+def test_breaker_stays_closed_while_most_jobs_succeed() -> None:
+    breaker = CircuitBreaker(min_failures=3)
+    for _ in range(10):
+        for _ in range(2):
+            breaker.succeed()
+        breaker.fail()
+    assert breaker.state == "closed"
+
+
+async def test_the_callers_faults_do_not_open_the_breaker(pool: WorkerPool) -> None:
+    jobs = Jobs(pool, ServerTable(circuit_breaker_failure_threshold=1))
+    for _ in range(3):
+        with pytest.raises(AssetError):
+            await jobs.run(refuse, deadline=Deadline.after(10))
+    with pytest.raises(DeadlineError):
+        await jobs.run(sleep, 60, deadline=Deadline.after(0.1))
+    assert jobs.breaker.state == "closed"
+    for _ in range(3):
+        with pytest.raises(StageError):
+            await jobs.run(crash, deadline=Deadline.after(10))
+    assert jobs.breaker.state == "open"
+    assert jobs.counts == {"succeeded": 0, "refused": 3, "failed": 4, "shed": 0, "abandoned": 0}
+
+
+async def test_a_caller_who_hung_up_costs_no_work(pool: WorkerPool) -> None:
+    jobs = Jobs(pool, ServerTable())
+
+    async def gone() -> bool:
+        return True
+
+    with pytest.raises(InvalidInputError):
+        await jobs.run(die, deadline=Deadline.after(10), gone=gone)
+    assert jobs.counts["abandoned"] == 1
+    assert pool.deaths == 0
+
+
+def test_a_failing_stage_is_named_and_timed() -> None:
+    stages = Stages()
+    with pytest.raises(StageError) as caught, stages("texture"):
+        raise KeyError("uv")
+    assert caught.value.detail["stage"] == "texture"
+    assert "texture" in stages.timings_s
