@@ -29,7 +29,10 @@ SAME_PART = {
 def dress(model: Model, thing: Thing) -> Model:
     """The model in the colours, materials, finishes and proportions of a noun phrase."""
     roles = [role for role in ORDER if any(role in (p.role, p.fade_role) for p in model.parts)]
-    painter = _Painter(thing, roles, glows=any(p.role == "light" for p in model.parts))
+    own = next((p.paint.material for p in model.parts if roles and p.role == roles[0]), "")
+    own = thing.materials[0] if thing.materials else own
+    glows = any(p.role == "light" for p in model.parts)
+    painter = _Painter(thing, roles, glows=glows, main_material=own)
     parts = [painter.repaint(part) for part in model.parts]
     return _stretched(Model(model.roles, parts, model.anchors), thing.sizes)
 
@@ -49,12 +52,13 @@ def dress_part(model: Model, name: str, thing: Thing) -> bool:
 class _Painter:
     """Which of a phrase's words go on which role."""
 
-    def __init__(self, thing: Thing, roles: list[str], *, glows: bool) -> None:
+    def __init__(self, thing: Thing, roles: list[str], *, glows: bool, main_material: str) -> None:
         self._roles = roles
         self._colours = dict(zip(roles, thing.colours, strict=False))
         self._materials = _spread(thing.materials, roles)
         self._finishes = thing.finishes
         self._glows = glows
+        self._main_material = main_material
 
     def repaint(self, part: Part) -> Part:
         """One part in its new paints."""
@@ -71,6 +75,8 @@ class _Painter:
             paint = paint.made_of(material, keep_colour=False)
         if role in self._colours:
             paint = paint.coloured(self._colours[role])
+        elif len(self._colours) == 1 and paint.material == self._main_material:
+            paint = paint.coloured(_kin(self._colours[self._roles[0]], role))
         return paint.finished(tuple(f for f in self._finishes if self._takes(role, f)))
 
     def _takes(self, role: str, finish: str) -> bool:
@@ -88,6 +94,13 @@ def _spread(materials: Iterable[str], roles: list[str]) -> dict[str, str]:
     if len(listed) == 1:
         chosen.pop("accent", None)
     return chosen
+
+
+def _kin(colour: tuple[float, float, float], role: str) -> tuple[float, float, float]:
+    """What other parts of the same substance look like when only one colour was named."""
+    factor, lift = (0.85, 0.06) if role == "secondary" else (0.55, 0.0)
+    r, g, b = (factor * c + lift for c in colour)
+    return r, g, b
 
 
 def _whole(paint: Paint, thing: Thing) -> Paint:

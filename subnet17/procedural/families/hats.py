@@ -83,7 +83,8 @@ def make_cowboy_hat(build: Build) -> Model:
     lift = brim.vertices * [1, 1, 1]
     lift[:, 1] += 0.35 * np.abs(lift[:, 0]) ** 2.2
     crown = ellipsoid(0.52, 0.55, 0.56).moved(y=0.15)
-    dent = crown.vertices.copy()
+    dent = crown.vertices * [1, 1, 1]
+    dent[:, 1] = np.maximum(dent[:, 1], -0.04)
     dent[:, 1] -= 0.22 * np.exp(-((dent[:, 0] / 0.16) ** 2)) * (dent[:, 1] > 0.35)
     model.add("primary", Shape(lift, brim.faces), Shape(dent, crown.faces), part="hat")
     model.add("secondary", torus(0.52, 0.045).moved(y=0.14), part="band")
