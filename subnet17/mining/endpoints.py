@@ -71,8 +71,9 @@ class Pool:
         if not usable:
             reasons = "; ".join(f"{e.url}: {e.reason or 'resting after failures'}" for e in self.endpoints)
             raise UnavailableError(f"no endpoint is usable: {reasons}"[:300])
-        slowest = max(e.speed_s for e in usable) or 1.0
-        chosen = min(usable, key=lambda e: (e.in_flight + 1) * (e.speed_s or slowest))
+        fastest_s = min((e.speed_s for e in usable if e.speed_s), default=1.0)
+        untried_s = fastest_s / 2  # hopeful: an endpoint that is never tried is never measured
+        chosen = min(usable, key=lambda e: (e.in_flight + 1) * (e.speed_s or untried_s))
         chosen.in_flight += 1
         started_s = self.clock.monotonic_s()
         try:

@@ -33,6 +33,7 @@ TROUBLE_INTERVAL_S = 1.0
 CHAIN_RETRY_S = 30.0
 MAX_TASK_ID_CHARS = 256
 STEP_S = 0.05
+NOT_YET = "the chain was not read yet"
 
 
 class Miner:
@@ -80,8 +81,8 @@ class Miner:
         self._working = 0
         self._pulls: set[asyncio.Task[None]] = set()
         self._registered: bool | None = None
-        self._chain_trouble = "the chain was not read yet"
-        self._told = ""
+        self._chain_trouble = NOT_YET
+        self._told = NOT_YET
 
     async def run(self) -> None:
         """Mines until `stopping` is set, then finishes what is running within the drain time.

@@ -41,6 +41,8 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 """How an SPZ of this subnet begins: the whole stream is one zstd frame."""
 FAILOVER_ON = (PeerError, UnavailableError, OverloadedError)
 MAX_RETRY_AFTER_S = 60.0
+TIMEOUT_HEADER = "X-Timeout-S"
+"""Tells a server when we stop waiting, so that it drops work nobody wants any more."""
 
 
 class Servers:
@@ -75,7 +77,7 @@ class Servers:
         for pool, name in ((self.generation, "generation"), (self.validation, "validation")):
             if not pool.usable:
                 first = pool.endpoints[0]
-                return f"{name} server {first.url}: {first.reason or 'resting after failures'}"
+                return f"{name} server: {first.reason or f'{first.url} rests after failures'}"
         return ""
 
     async def generate(self, assignment: Assignment, *, index: int, seed: int) -> Candidate:
@@ -87,16 +89,21 @@ class Servers:
             StageError: the work failed on the server.
         """
         form, files = _form_of(assignment, seed)
-        headers = _key_header(self._settings.generation.api_key)
+        limit_s = self._settings.miner.generation_timeout_s
+        headers = _key_header(self._settings.generation.api_key) | {TIMEOUT_HEADER: f"{limit_s:g}"}
         async with self._slots:
             async for attempt in stamina.retry_context(
                 on=FAILOVER_ON, attempts=len(self.generation.endpoints), wait_initial=0.05, wait_max=0.2
             ):
                 with attempt, self.generation.lease() as endpoint:
                     started_s = self._clock.monotonic_s()
-                    url, limit_s = f"{endpoint.url}/generate/", self._settings.miner.generation_timeout_s
                     data, reply_headers = await self._post(
-                        url, limit_s, ASSET_CAP_BYTES, data=form, files=files, headers=headers
+                        f"{endpoint.url}/generate/",
+                        limit_s,
+                        ASSET_CAP_BYTES,
+                        data=form,
+                        files=files,
+                        headers=headers,
                     )
                     if not data.startswith(ZSTD_MAGIC):
                         raise PeerReplyError(f"{endpoint.url} did not send SPZ: {data[:4]!r}")
@@ -118,10 +125,11 @@ class Servers:
             "data": base64.b64encode(candidate.data).decode("ascii"),
             "compression": COMPRESSION_SPZ,
         }
-        headers = _key_header(self._settings.validation.api_key)
+        limit_s = self._settings.miner.validation_timeout_s
+        headers = _key_header(self._settings.validation.api_key) | {TIMEOUT_HEADER: f"{limit_s:g}"}
         with self.validation.lease() as endpoint:
             started_s = self._clock.monotonic_s()
-            url, limit_s = f"{endpoint.url}/{route}/", self._settings.miner.validation_timeout_s
+            url = f"{endpoint.url}/{route}/"
             reply, _ = await self._post(url, limit_s, JSON_CAP_BYTES, json=body, headers=headers)
             tree = _json_object(reply, url)
             return _read_score(tree, endpoint, self._clock.monotonic_s() - started_s)

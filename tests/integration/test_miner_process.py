@@ -1,0 +1,131 @@
+"""The miner as a process: its command line, its exit codes, its signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from peers import listen
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+def command(*flags: str) -> list[str]:
+    return [sys.executable, str(REPO / "subnet17_miner.py"), *flags]
+
+
+def run(*flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd)}
+    return subprocess.run(
+        command(*flags), cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def chain_file(folder: Path) -> str:
+    path = folder / "neurons.json"
+    path.write_text(json.dumps([{"uid": 0, "hotkey": "5A", "ip": "127.0.0.1", "port": 9, "stake": 0}]))
+    return f"static:{path}"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--wallet.name", "nobody"], "btcli wallet new_hotkey --wallet.name nobody"),
+        (["--wallet.uri", "//Alice"], "development key"),
+        (["--chain", "static:missing.json", "--wallet.uri", "//Alice"], "missing.json"),
+        (["--config", "missing.toml"], "missing.toml"),
+        (["--port", "0"], "port"),
+        (["--no.such.flag"], "No such option"),
+        (["--netuid", "seventeen"], "--netuid"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, flags: list[str], said: str) -> None:
+    ended = run(*flags, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_help_names_bittensors_flags(tmp_path: Path) -> None:
+    ended = run("--help", cwd=tmp_path)
+    assert ended.returncode == 0
+    for flag in ("--wallet.name", "--wallet.hotkey", "--subtensor.network", "--netuid", "--logging.debug"):
+        assert flag in ended.stdout
+
+
+def free_port() -> int:
+    with listen() as listener:
+        return int(listener.getsockname()[1])
+
+
+class Process:
+    """A running miner on a static chain; nobody answers there."""
+
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.port = free_port()
+        self.flags = [
+            "--chain",
+            chain_file(folder),
+            "--wallet.uri",
+            "//Alice",
+            "--port",
+            str(self.port),
+            *flags,
+        ]
+        self.log = folder / "log"
+
+    def __enter__(self) -> Process:
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command(*self.flags), stderr=log, stdout=log)
+        deadline_s = time.monotonic() + 30
+        while not self.status():
+            assert time.monotonic() < deadline_s, self.log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def status(self) -> dict[str, object]:
+        try:
+            reply = httpx.get(f"http://127.0.0.1:{self.port}/status/", trust_env=False)
+        except httpx.HTTPError:
+            return {}
+        return dict(reply.json())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order_with_exit_code_0(tmp_path: Path, number: signal.Signals) -> None:
+    with Process(tmp_path) as miner:
+        miner.process.send_signal(number)
+        assert miner.process.wait(10) == 0
+    assert "stopped" in miner.log.read_text()
+
+
+def test_flags_reach_the_settings_and_comma_lists_are_split(tmp_path: Path) -> None:
+    flags = ["--generation.endpoint", "http://a:1,http://b:2", "--generation.endpoints", "http://c:3"]
+    with Process(tmp_path, *flags, "--netuid", "89") as miner:
+        status = miner.status()
+    urls = [endpoint["url"] for endpoint in status["generation_endpoints"]]  # type: ignore[index, attr-defined]
+    assert urls == ["http://a:1", "http://b:2", "http://c:3"]
+    assert status["netuid"] == 89
+    assert status["public_network"] is False
+    assert "stake of 1000" in str(status["reason"])
+
+
+def test_the_process_never_loads_torch_and_lets_nobody_read_its_arguments(tmp_path: Path) -> None:
+    probe = (
+        "import sys; sys.argv = ['x', '--logging.debug']; import subnet17.mining.cli, subnet17.mining.miner"
+    )
+    code = f"{probe}; print(sorted(m for m in sys.modules if m == 'torch'), 'bittensor' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip().startswith("[]")

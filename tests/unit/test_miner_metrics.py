@@ -1,0 +1,100 @@
+"""The miner's figures and its status page."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import httpx
+import pytest
+
+from subnet17.errors import ConfigError
+from subnet17.mining.feedback import Verdict
+from subnet17.mining.metrics import Metrics
+from subnet17.mining.status import create_app, serve_status
+from subnet17.settings import MinerTable
+
+
+class Idle:
+    """A miner that only reports."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self.stopping = asyncio.Event()
+        self.is_connected = True
+        self.reason_not_pulling = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"metrics": self.metrics.as_json()}
+
+
+def client(miner: Idle, api_key: str = "") -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(create_app(miner, api_key=api_key))
+    return httpx.AsyncClient(transport=transport, base_url="http://miner")
+
+
+def test_figures_start_at_zero_without_dividing_by_it() -> None:
+    assert set(Metrics().as_json().values()) == {0}
+
+
+def test_figures_follow_what_happened() -> None:
+    metrics = Metrics()
+    for seconds in (2.0, 4.0, 6.0):
+        metrics.generated(seconds)
+    metrics.generation_failed()
+    metrics.scored(0.6)
+    metrics.scored(0.8)
+    metrics.judged(Verdict.ACCEPTED, skip=False, reward=12.0)
+    metrics.judged(Verdict.SKIP_OR_DUPLICATE, skip=True, reward=None)
+    metrics.judged(Verdict.IGNORED_KEEP, skip=False, reward=13.0)
+    figures = metrics.as_json()
+    assert figures["generation_success_rate"] == 0.75
+    assert figures["average_generation_s"] == 4.0
+    assert figures["average_local_score"] == pytest.approx(0.7)
+    assert figures["last_reward"] == 13.0
+    assert (figures["tasks_processed"], figures["accepted"], figures["skipped"]) == (2, 1, 1)
+
+
+async def test_the_page_shows_the_same_figures_to_people_and_to_prometheus() -> None:
+    miner = Idle()
+    miner.metrics.generated(3.0)
+    async with client(miner) as http:
+        assert (await http.get("/status/")).json()["metrics"]["average_generation_s"] == 3.0
+        text = (await http.get("/metrics")).text
+    assert "miner_generation_seconds 3.0" in text
+    assert 'miner_events_total{event="generated"} 1.0' in text
+
+
+async def test_waiting_for_a_server_is_healthy_a_missing_chain_is_not() -> None:
+    miner = Idle()
+    miner.reason_not_pulling = "generation server: down"
+    async with client(miner) as http:
+        reply = await http.get("/health/")
+        assert (reply.status_code, reply.json()["reason"]) == (200, "generation server: down")
+        miner.is_connected = False
+        assert (await http.get("/health/")).status_code == 503
+
+
+async def test_with_an_api_key_only_health_is_open() -> None:
+    async with client(Idle(), api_key="k") as http:
+        assert (await http.get("/health/")).status_code == 200
+        assert (await http.get("/status/")).status_code == 401
+        assert (await http.get("/metrics", headers={"X-API-Key": "no"})).json()["error"][
+            "code"
+        ] == "unauthorized"
+        assert (await http.get("/status/", headers={"X-API-Key": "k"})).status_code == 200
+
+
+async def test_a_taken_port_is_a_mistake_in_the_settings() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=str(port)):
+            async with serve_status(Idle(), MinerTable(port=port)):
+                pass
+
+
+async def test_an_open_host_needs_an_api_key() -> None:
+    with pytest.raises(ConfigError, match="api_key"):
+        async with serve_status(Idle(), MinerTable(host="192.0.2.1")):
+            pass
