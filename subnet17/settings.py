@@ -107,6 +107,9 @@ class MinerTable(_Table):
     num_generation_workers: int = Field(2, ge=1, le=64)
     num_submission_workers: int = Field(3, ge=1, le=64)
     self_validation_min_score: Fraction = 0.7
+    competitive_score_threshold: Fraction = Field(
+        0.8, description="A best score below it is told as not competitive."
+    )
     max_candidates: int = Field(4, ge=1, le=64, description="Candidates made for one task at the most.")
     target_generation_time: Seconds = 5.0
     metrics_interval_s: Seconds = 300.0

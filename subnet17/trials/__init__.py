@@ -1,0 +1,1 @@
+"""The command-line tools: make, score and compare assets on the running servers."""
