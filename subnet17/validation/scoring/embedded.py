@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subnet17.splat.cameras import RenderedViews
+from subnet17.validation.aggregate import geometric_mean, outlier_filter
 from subnet17.validation.scoring.alignment import Aligner, Alignment
-from subnet17.validation.scoring.neighbours import filtered_geometric_mean, neighbour_ssims
 from subnet17.validation.scoring.quality import combine_quality, halve, judge_quality, measure_quality
 from subnet17.validation.scoring.scores import Scores
 from subnet17.validation.scoring.structure import neighbour_structure
+from subnet17.validation.ssim import neighbour_ssims
 
 Float32 = NDArray[np.float32]
 
@@ -64,12 +65,13 @@ def _combine(views: RenderedViews, images: Float32, alphas: Float32, alignment: 
     return Scores(
         iqa=combine_quality(verdicts),
         alignment=alignment.score,
-        ssim=_in_unit(filtered_geometric_mean(neighbour_ssims(views.images))),
-        lpips=_in_unit(filtered_geometric_mean(neighbour_structure(images))),
+        ssim=_of_neighbours(neighbour_ssims(views.images)),
+        lpips=_of_neighbours(neighbour_structure(images)),
         notes=alignment.notes,
         parts={"measured": measured, "quality": verdicts, "alignment": alignment.parts},
     )
 
 
-def _in_unit(value: float) -> float:
-    return min(max(value, 0.0), 1.0)
+def _of_neighbours(similarities: NDArray[np.float64]) -> float:
+    """One number of the pairs of views, as the validators make it."""
+    return geometric_mean(outlier_filter(np.clip(similarities, 0.0, 1.0)))

@@ -7,6 +7,7 @@ Does not cover: anything a network has learned to see. Its values are only compa
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from subnet17.validation.scoring.quality import LUMA, Float32, halve
@@ -18,7 +19,7 @@ RADIUS_PX = 2.0
 """Edges are blurred by this much before they are compared: the next view is turned by 24 degrees."""
 
 
-def neighbour_structure(images: Float32) -> list[float]:
+def neighbour_structure(images: Float32) -> NDArray[np.float64]:
     """Similarity in 0..1 of each of (C, H, W, 3) views in 0..1 with the next, the last with the first.
 
     The gradient magnitude similarity (2ab + c) / (a² + b² + c) of blurred edges, averaged over the pixels
@@ -30,7 +31,7 @@ def neighbour_structure(images: Float32) -> list[float]:
         edges = _edge_strength(plane)
         per_scale.append(_similarity(edges, np.roll(edges, -1, axis=0)))
         plane = halve(plane)
-    return [float(value) for value in np.mean(per_scale, axis=0)]
+    return np.asarray(np.mean(per_scale, axis=0, dtype=np.float64))
 
 
 def _edge_strength(plane: Float32) -> Float32:
