@@ -1,0 +1,322 @@
+"""Mesh uploads: what is read, what is refused, what is measured."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from subnet17.errors import AssetError, S17Error, TooLargeError, UnknownFormatError
+from subnet17.validation.mesh import MeshReport, analyse_mesh
+from subnet17.validation.mesh_file import read_mesh
+
+KINDS = ["ply", "glb", "obj"]
+
+
+def export(mesh: trimesh.Trimesh, kind: str, **options: Any) -> bytes:
+    data = mesh.export(file_type=kind, **options)
+    return data.encode() if isinstance(data, str) else bytes(data)
+
+
+def raw(vertices: Any, faces: Any) -> trimesh.Trimesh:
+    return trimesh.Trimesh(vertices, faces, process=False)
+
+
+def two_spheres() -> trimesh.Trimesh:
+    spheres = [trimesh.creation.icosphere(subdivisions=2) for _ in range(2)]
+    spheres[1].apply_translation((3, 0, 0))
+    return trimesh.util.concatenate(spheres)
+
+
+def test_box_is_a_watertight_solid() -> None:
+    report = analyse_mesh(trimesh.creation.box(extents=(1, 2, 3)))
+    assert report == MeshReport(
+        vertices=8,
+        faces=12,
+        watertight=True,
+        winding_consistent=True,
+        components=1,
+        degenerate_faces=0,
+        duplicate_faces=0,
+        open_edges=0,
+        non_manifold_edges=0,
+        genus=0,
+        area=pytest.approx(22.0),
+        volume=pytest.approx(6.0),
+        bbox_low=(-0.5, -1.0, -1.5),
+        bbox_high=(0.5, 1.0, 1.5),
+        has_vertex_colours=False,
+        has_texture=False,
+    )
+
+
+def test_report_is_json() -> None:
+    report = analyse_mesh(trimesh.creation.box())
+    tree = json.loads(json.dumps(report.as_json()))
+    assert tree["bbox_high"] == [0.5, 0.5, 0.5]
+    assert set(tree) == set(MeshReport.__dataclass_fields__)
+
+
+def test_torus_has_one_handle() -> None:
+    report = analyse_mesh(trimesh.creation.torus(1.0, 0.3))
+    assert (report.watertight, report.genus, report.components) == (True, 1, 1)
+
+
+def test_two_tori_have_two_handles_in_two_pieces() -> None:
+    tori = [trimesh.creation.torus(1.0, 0.3) for _ in range(2)]
+    tori[1].apply_translation((0, 0, 2))
+    report = analyse_mesh(trimesh.util.concatenate(tori))
+    assert (report.components, report.genus) == (2, 2)
+
+
+def test_two_spheres_are_two_pieces() -> None:
+    report = analyse_mesh(two_spheres())
+    assert (report.components, report.genus, report.watertight) == (2, 0, True)
+
+
+def test_boxes_that_touch_at_one_corner_are_two_pieces_without_handles() -> None:
+    boxes = [trimesh.creation.box() for _ in range(2)]
+    boxes[1].apply_translation((1, 1, 1))
+    report = analyse_mesh(trimesh.util.concatenate(boxes))
+    assert (report.components, report.genus, report.non_manifold_edges) == (2, 0, 0)
+
+
+def test_open_plane_has_open_edges_and_no_volume() -> None:
+    report = analyse_mesh(raw([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]]))
+    assert (report.watertight, report.winding_consistent) == (False, True)
+    assert (report.open_edges, report.volume, report.genus) == (4, None, None)
+    assert report.area == pytest.approx(1.0)
+
+
+def test_duplicated_faces_are_counted_in_any_order_of_corners() -> None:
+    box = trimesh.creation.box()
+    faces = np.vstack([box.faces, box.faces[:2, [1, 2, 0]], box.faces[:1, ::-1]])
+    report = analyse_mesh(raw(box.vertices, faces))
+    assert (report.duplicate_faces, report.watertight) == (3, False)
+    assert report.non_manifold_edges == 5
+
+
+def test_three_faces_on_one_edge_are_not_manifold() -> None:
+    fan = raw([[0, 0, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0], [-1, -1, 0]], [[0, 1, 2], [0, 1, 3], [0, 1, 4]])
+    report = analyse_mesh(fan)
+    assert (report.non_manifold_edges, report.open_edges, report.components) == (1, 6, 1)
+
+
+def test_degenerate_faces_are_counted() -> None:
+    box = trimesh.creation.box()
+    vertices = np.vstack([box.vertices, [[9, 9, 9], [10, 10, 10], [11, 11, 11]]])
+    report = analyse_mesh(raw(vertices, np.vstack([box.faces, [[0, 0, 1], [2, 3, 2], [8, 9, 10]]])))
+    assert report.degenerate_faces == 3
+
+
+def test_nothing_but_degenerate_faces_is_not_watertight() -> None:
+    report = analyse_mesh(raw([[0, 0, 0], [1, 0, 0]], [[0, 1, 1], [0, 0, 0]]))
+    assert (report.watertight, report.components, report.degenerate_faces) == (False, 0, 2)
+
+
+def test_flipped_face_breaks_the_winding_only() -> None:
+    box = trimesh.creation.box()
+    faces = box.faces.copy()
+    faces[0] = faces[0, ::-1]
+    report = analyse_mesh(raw(box.vertices, faces))
+    assert (report.watertight, report.winding_consistent, report.volume) == (True, False, None)
+
+
+def test_vertices_split_at_seams_count_as_joined() -> None:
+    box = trimesh.creation.box()
+    report = analyse_mesh(raw(box.triangles.reshape(-1, 3), np.arange(36).reshape(-1, 3)))
+    assert (report.vertices, report.watertight, report.components) == (36, True, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_format_is_read(kind: str) -> None:
+    torus = trimesh.creation.torus(1.0, 0.3)
+    report = analyse_mesh(read_mesh(export(torus, kind), kind_hint=kind))
+    assert (report.faces, report.genus, report.watertight) == (len(torus.faces), 1, True)
+    assert report.volume == pytest.approx(torus.volume, rel=1e-4)
+
+
+def test_ascii_ply_is_read() -> None:
+    assert len(read_mesh(export(trimesh.creation.box(), "ply", encoding="ascii")).faces) == 12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_vertex_colours_survive(kind: str) -> None:
+    box = trimesh.creation.box()
+    box.visual.vertex_colors = np.tile([255, 0, 0, 255], (8, 1))
+    mesh = read_mesh(export(box, kind))
+    assert analyse_mesh(mesh).has_vertex_colours
+    assert (np.asarray(mesh.visual.vertex_colors)[:, :3] == [255, 0, 0]).all()
+
+
+def textured_sheet(image: Image.Image) -> trimesh.Trimesh:
+    uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=float)
+    sheet = raw(np.column_stack([uv, np.zeros(4)]), [[0, 1, 2], [0, 2, 3]])
+    sheet.visual = trimesh.visual.TextureVisuals(uv=uv, image=image)
+    return sheet
+
+
+def test_texture_in_a_glb_is_found() -> None:
+    report = analyse_mesh(read_mesh(export(textured_sheet(Image.new("RGB", (4, 4))), "glb")))
+    assert (report.has_texture, report.has_vertex_colours) == (True, False)
+
+
+def test_instances_in_a_glb_are_placed_and_counted() -> None:
+    scene = trimesh.Scene()
+    box = trimesh.creation.box()
+    for x in range(3):
+        transform = trimesh.transformations.translation_matrix((2 * x, 0, 0))
+        scene.add_geometry(box, geom_name="box", transform=transform)
+    data = scene.export(file_type="glb")
+    report = analyse_mesh(read_mesh(data, max_faces=36))
+    assert (report.faces, report.components, report.bbox_high[0]) == (36, 3, 4.5)
+    with pytest.raises(TooLargeError, match="36 faces"):
+        read_mesh(data, max_faces=35)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_too_many_faces_are_refused(kind: str) -> None:
+    with pytest.raises(TooLargeError, match="faces"):
+        read_mesh(export(two_spheres(), kind), max_faces=100)
+
+
+def test_too_many_bytes_are_refused() -> None:
+    with pytest.raises(TooLargeError, match="bytes"):
+        read_mesh(export(two_spheres(), "ply"), max_bytes=100)
+
+
+@pytest.mark.parametrize("count", [b"element face 13", b"element face 4000000"])
+def test_ply_header_that_promises_too_much_is_refused(count: bytes) -> None:
+    for options in ({}, {"encoding": "ascii"}):
+        data = export(trimesh.creation.box(), "ply", **options)
+        with pytest.raises(AssetError, match="promises"):
+            read_mesh(data.replace(b"element face 12", count))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"element face 12", b"element face -1"),
+        (b"element face 12", b"element face 0"),
+        (b"element vertex 8", b"element tristrips 8"),
+        (b"property float x", b"property quad x"),
+        (b"end_header", b"comment end"),
+    ],
+)
+def test_ply_header_out_of_order_is_refused(old: bytes, new: bytes) -> None:
+    with pytest.raises(AssetError):
+        read_mesh(export(trimesh.creation.box(), "ply").replace(old, new))
+
+
+def test_ply_of_splats_is_not_a_mesh() -> None:
+    header = "ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty float x\nend_header\n"
+    with pytest.raises(AssetError, match="faces"):
+        read_mesh(header.encode() + bytes(4))
+
+
+def rebuild_glb(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    size = struct.unpack_from("<I", data, 12)[0]
+    tree = json.loads(data[20 : 20 + size])
+    change(tree)
+    text = json.dumps(tree).encode()
+    text += b" " * (-len(text) % 4)
+    rest = data[20 + size :]
+    head = struct.pack("<4sIIII", b"glTF", 2, 20 + len(text) + len(rest), len(text), 0x4E4F534A)
+    return head + text + rest
+
+
+GLB_LIES: dict[str, Callable[[dict[str, Any]], None]] = {
+    "external buffer": lambda tree: tree["buffers"][0].update(uri="http://example.org/a.bin"),
+    "external image": lambda tree: tree.update(images=[{"uri": "file:///etc/passwd"}]),
+    "draco": lambda tree: tree.update(extensionsRequired=["KHR_draco_mesh_compression"]),
+    "buffer length": lambda tree: tree["buffers"][0].update(byteLength=10**12),
+    "view length": lambda tree: tree["bufferViews"][0].update(byteLength=10**9),
+    "view offset": lambda tree: tree["bufferViews"][0].update(byteOffset=-4),
+    "accessor count": lambda tree: tree["accessors"][0].update(count=10**9),
+    "accessor type": lambda tree: tree["accessors"][0].update(type="VEC9"),
+    "accessor without view": lambda tree: tree["accessors"][0].pop("bufferView"),
+    "count is text": lambda tree: tree["accessors"][0].update(count="many"),
+    "count is no number": lambda tree: tree["accessors"][0].update(count=float("nan")),
+    "node with two parents": lambda tree: tree.update(
+        nodes=[{"children": [2]}, {"children": [2]}, {"mesh": 0}]
+    ),
+    "child that is not there": lambda tree: tree["nodes"][0].update(children=[99]),
+    "flat vertices": lambda tree: tree["accessors"][1].update(type="VEC2"),
+    "no meshes": lambda tree: tree.update(meshes=[], nodes=[{}]),
+    "meshes is a number": lambda tree: tree.update(meshes=7),
+}
+
+
+@pytest.mark.parametrize("lie", GLB_LIES)
+def test_glb_that_lies_is_refused(lie: str) -> None:
+    with pytest.raises(AssetError):
+        read_mesh(rebuild_glb(export(trimesh.creation.box(), "glb"), GLB_LIES[lie]))
+
+
+@pytest.mark.parametrize("cut", [8, 19, 40, -1])
+def test_glb_that_is_cut_is_refused(cut: int) -> None:
+    with pytest.raises(AssetError):
+        read_mesh(export(trimesh.creation.box(), "glb")[:cut])
+
+
+def test_texture_bomb_is_refused() -> None:
+    bomb = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(bomb, "PNG")
+    data = export(textured_sheet(Image.open(bomb)), "glb")
+    with pytest.raises(TooLargeError, match="texture"):
+        read_mesh(data)
+
+
+def test_obj_material_library_is_not_followed() -> None:
+    data = b"mtllib /etc/passwd\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+    assert len(read_mesh(data, kind_hint="obj").faces) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n",
+        b"v 0 0 0\nv 1 0 0\nv nan 1 0\nf 1 2 3\n",
+        b"v 0 0 0\nv 1 0 0\n",
+    ],
+    ids=["index", "nan", "no faces"],
+)
+def test_broken_obj_is_refused(data: bytes) -> None:
+    with pytest.raises(AssetError):
+        read_mesh(data)
+
+
+def test_hint_that_contradicts_the_bytes_is_refused() -> None:
+    with pytest.raises(AssetError, match="said to be"):
+        read_mesh(export(trimesh.creation.box(), "ply"), kind_hint="glb")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 and more", b"\x89PNG\r\n\x1a\n", b"hello"])
+def test_other_formats_are_refused(data: bytes) -> None:
+    with pytest.raises(UnknownFormatError):
+        read_mesh(data)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_end_in_a_mesh_or_in_our_error(kind: str) -> None:
+    random = np.random.default_rng(7)
+    sound = np.frombuffer(export(trimesh.creation.box(), kind), np.uint8)
+    read = 0
+    for _ in range(300):
+        damaged = sound.copy()
+        places = random.integers(0, len(damaged), random.integers(1, 6))
+        damaged[places] = random.integers(0, 256, len(places))
+        data = damaged.tobytes()[: random.integers(len(damaged) // 2, 2 * len(damaged))]
+        try:
+            analyse_mesh(read_mesh(data))
+            read += 1
+        except S17Error:
+            pass
+    assert 0 < read < 300
