@@ -77,9 +77,9 @@ class Aligner:
     ) -> Alignment:
         others = [s for name, s in self._contrasts.items() if name != understanding.family]
         chance = float(np.quantile([other.shape for other in compare(seen, others)], CONTRAST_RANK))
-        by_itself = rise(likeness.shape, low=0.45, high=0.95)
+        by_itself = rise(likeness.shape, low=0.45, high=1.0)
         by_contrast = rise(likeness.shape - chance, low=-0.3, high=0.15)
-        colour = rise(likeness.colour, low=-0.05, high=0.6)
+        colour = rise(likeness.colour, low=-0.05, high=0.7)
         if not asked_colours(understanding):
             colour = 0.4 + 0.6 * colour  # a colour that nobody asked for is free, within reason
         parts = likeness._asdict() | {"chance": chance, "colour_verdict": colour}

@@ -123,34 +123,39 @@ def judge_quality(measured: dict[str, float]) -> dict[str, float]:
     """Turns `measure_quality`'s numbers into verdicts, each in 0..1."""
     if measured["coverage"] <= 0:
         return {"visible": 0.0}
+    in_frame = rise(measured["coverage"], low=-0.02, high=0.03) * fall(measured["cut_off"], good=0.0, bad=0.8)
     return {
-        "framing": rise(measured["coverage"], low=0.0, high=0.03)
-        * fall(measured["cut_off"], good=0.0, bad=0.8),
-        "solidity": fall(measured["holes"], good=0.0, bad=0.08),
-        "outline": fall(measured["haze"], good=1.5, bad=6.0) * fall(measured["fray"], good=0.1, bad=0.8),
+        "framing": in_frame,
+        "solidity": fall(measured["holes"], good=0.01, bad=0.06),
+        "outline": fall(measured["haze"], good=1.5, bad=5.0) * fall(measured["fray"], good=0.2, bad=1.2),
         "wholeness": fall(measured["crumbs"], good=0.0, bad=0.1),
         "body": rise(measured["thinness"], low=-0.15, high=0.2),
-        "colour_calm": fall(measured["chroma_noise"], good=0.4, bad=1.3),
-        "texture_calm": fall(measured["luma_noise"], good=0.4, bad=1.3),
-        "colour_share": fall(measured["chroma_share"], good=0.7, bad=2.0),
+        "detail": rise(measured["contrast"], low=-0.03, high=0.04),
+        "colour_calm": fall(measured["chroma_noise"], good=0.3, bad=0.85),
+        "texture_calm": fall(measured["luma_noise"], good=0.35, bad=0.8),
+        "colour_share": fall(measured["chroma_share"], good=0.7, bad=1.6),
     }
 
 
 WEIGHTS = {
     "visible": 1.0,
-    "framing": 0.15,
-    "solidity": 0.15,
-    "outline": 0.2,
+    "framing": 0.1,
+    "solidity": 0.1,
+    "outline": 0.25,
     "wholeness": 0.1,
     "body": 0.05,
-    "colour_calm": 0.15,
+    "detail": 0.05,
+    "colour_calm": 0.2,
     "texture_calm": 0.1,
     "colour_share": 0.1,
 }
 """Exponents of the weighted geometric mean: one bad verdict can't be bought off by the others."""
+WORST_VERDICT = 1e-3
+"""Below this a verdict says no more: it is bad."""
 
 
 def combine_quality(verdicts: dict[str, float]) -> float:
     """One quality in 0..1: the weighted geometric mean of `judge_quality`'s verdicts."""
+    logarithms = {name: math.log(max(verdict, WORST_VERDICT)) for name, verdict in verdicts.items()}
     total = sum(WEIGHTS[name] for name in verdicts)
-    return math.exp(sum(WEIGHTS[name] * math.log(max(v, 1e-9)) for name, v in verdicts.items()) / total)
+    return math.exp(sum(WEIGHTS[name] * value for name, value in logarithms.items()) / total)
