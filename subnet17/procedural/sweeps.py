@@ -43,6 +43,8 @@ def lathe(profile: ArrayLike, *, smooth: bool = True, sides: int | None = None) 
         sides: Segments around; None: as many as its size needs. Few sides make towers, gems and bolts.
     """
     p = np.asarray(profile, dtype=float)
+    if np.sum((p[:-1, 0] + p[1:, 0]) ** 2 * np.diff(p[:, 1])) < 0:
+        p = p[::-1]  # listed from top to bottom: would come out inside out
     around = sides or segments(2 * np.pi * float(p[:, 0].max()), least=16, most=64)
     length = float(np.linalg.norm(np.diff(p, axis=0), axis=1).sum())
     if smooth:
