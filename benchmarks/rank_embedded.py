@@ -126,10 +126,9 @@ def print_report(cases: list[Case]) -> None:
         line = f"{kind:>9}  score median {median:.3f}, 10th {low:.3f}, 90th percentile {high:.3f}"
         print(f"{line}, >= 0.7 {np.mean(scores >= 0.7):.0%}, 0 {np.mean(scores == 0):.0%}")
     for case in sorted(cases, key=lambda c: c.own.score - max(c.by_other.score, c.noisy.score))[:10]:
-        print(
-            f"  {case.prompt!r}: own {case.own.score:.3f} (iqa {case.own.iqa:.2f}, alignment "
-            f"{case.own.alignment:.2f}), as {case.other!r} {case.by_other.score:.3f}, noisy {case.noisy.score:.3f}"
-        )
+        own = f"own {case.own.score:.3f} (iqa {case.own.iqa:.2f}, alignment {case.own.alignment:.2f})"
+        others = f"as {case.other!r} {case.by_other.score:.3f}, noisy {case.noisy.score:.3f}"
+        print(f"  {case.prompt!r}: {own}, {others}")
 
 
 def main() -> None:

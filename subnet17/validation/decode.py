@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from subnet17.errors import AssetError
+from subnet17.errors import AssetError, InvalidInputError
 from subnet17.splat.cloud import GaussianCloud
 from subnet17.splat.ply import read_ply
 from subnet17.splat.spz import decode_spz
+from subnet17.validation.mesh import analyse_mesh
+from subnet17.validation.mesh_file import read_mesh
 from subnet17.validation.requests import SPZ
 
 GLB_MAGIC = b"glTF"
@@ -47,4 +49,10 @@ def describe_cloud(cloud: GaussianCloud) -> dict[str, Any]:
 
 def describe_mesh(data: bytes) -> dict[str, Any]:
     """What a mesh is made of, for the answer: it can't be scored, but its author can be told about it."""
-    return {"kind": MESH}
+    try:
+        report = analyse_mesh(read_mesh(data))
+    except InvalidInputError as error:
+        return {"kind": MESH, "mesh": None, "mesh_error": error.message}
+    counts = {"vertices": report.vertices, "faces": report.faces}
+    bbox = {"min": list(report.bbox_low), "max": list(report.bbox_high)}
+    return {"kind": MESH, **counts, "bbox": bbox, "mesh": report.as_json()}

@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 import pytest_asyncio
+import trimesh
 import zstandard
 from PIL import Image
 
@@ -317,29 +318,30 @@ async def test_an_unreadable_spz_scores_zero_with_a_reason(
     assert set(await refusal_codes(client, data, compression=2)) <= codes
 
 
-CUBE_PLY = b"""ply
-format ascii 1.0
-element vertex 3
-property float x
-property float y
-property float z
-element face 1
-property list uchar int vertex_indices
-end_header
-0 0 0
-1 0 0
-0 1 0
-3 0 1 2
-"""
+@pytest.mark.parametrize("form", ["ply", "glb"])
+@pytest.mark.parametrize("compression", [0, 2])
+@on_one_loop
+async def test_a_mesh_is_told_to_become_splats_and_analysed(
+    client: httpx.AsyncClient, form: str, compression: int
+) -> None:
+    data = trimesh.creation.box().export(file_type=form)
+    answer = await verdict_of(client, data, compression=compression)
+    assert answer["score"] == 0.0
+    if (form, compression) == ("ply", 2):
+        assert [reason["code"] for reason in answer["reasons"]] == ["unreadable"]
+        return
+    assert [reason["code"] for reason in answer["reasons"]] == ["mesh"]
+    assert "convert" in answer["reasons"][0]["message"] and "splats" in answer["reasons"][0]["message"]
+    assert (answer["asset"]["kind"], answer["asset"]["faces"]) == ("mesh", 12)
+    assert answer["asset"]["mesh"]["watertight"] is True
+    assert answer["asset"]["bbox"] == {"min": [-0.5] * 3, "max": [0.5] * 3}
 
 
 @on_one_loop
-async def test_a_mesh_is_told_to_become_splats_and_analysed(client: httpx.AsyncClient) -> None:
-    answer = await verdict_of(client, CUBE_PLY)
+async def test_a_broken_mesh_is_still_an_answer(client: httpx.AsyncClient) -> None:
+    answer = await verdict_of(client, trimesh.creation.box().export(file_type="glb")[:200])
     assert answer["score"] == 0.0
-    assert [reason["code"] for reason in answer["reasons"]] == ["mesh"]
-    assert "splats" in answer["reasons"][0]["message"]
-    assert answer["asset"]["kind"] == "mesh"
+    assert answer["asset"]["kind"] == "mesh" and answer["asset"]["mesh_error"]
 
 
 @on_one_loop
