@@ -34,7 +34,8 @@ class _Parcel:
     submission: Submission
     attempts: int = 0
     ignored: int = 0
-    maybe_arrived: bool = False
+    sent_s: float = 0.0
+    maybe_arrived_s: float | None = None
 
 
 class Courier:
@@ -108,6 +109,7 @@ class Courier:
             self._release(state, self._prices.cooldown_s)
             return
         parcel.attempts += 1
+        parcel.sent_s = self._clock.monotonic_s()
         try:
             reply = await self._transport.submit(state.neuron, submission)
         except PeerError as error:
@@ -160,13 +162,20 @@ class Courier:
             # Kept all the same: a validator that restarted hands out the same task once more.
             log.warning("task is closed", validator=state.neuron.uid, task=task, reason=error.message)
             self._metrics.dropped()
-            self._release(state, self._prices.cooldown_s if parcel.maybe_arrived else self._prices.resend_s)
+            self._release(state, max(self._prices.resend_s, self._paid_cooldown_s(parcel)))
             return
-        parcel.maybe_arrived |= _may_have_arrived(error)
+        if _may_have_arrived(error):
+            parcel.maybe_arrived_s = parcel.sent_s
         wait_s = self._wait_s(parcel, sent=bool(error.detail.get("sent", True)))
         uid, again_s = state.neuron.uid, round(wait_s, 1)
         log.warning("submit failed", validator=uid, task=task, reason=error.message, again_s=again_s)
         self._repeat(parcel, wait_s)
+
+    def _paid_cooldown_s(self, parcel: _Parcel) -> float:
+        """What is left of the cooldown if an earlier attempt was accepted without our knowing."""
+        if parcel.maybe_arrived_s is None:
+            return 0.0
+        return parcel.maybe_arrived_s + self._prices.cooldown_s - self._clock.monotonic_s()
 
     def _wait_s(self, parcel: _Parcel, *, sent: bool) -> float:
         """Doubles from attempt to attempt; what never left needs no respect for the validation lock."""

@@ -28,7 +28,7 @@ class Metrics:
             "miner_generation_success_ratio": ("Of all generations.", lambda: self.success_rate),
             "miner_generation_seconds": ("Average of one generation.", lambda: self.average_generation_s),
             "miner_local_score": ("Average local validation score.", lambda: self.average_score),
-            "miner_last_reward": ("By the last validator that told one.", lambda: self._last_reward),
+            "miner_last_reward": ("As told with the last accepted result.", lambda: self._last_reward),
         }
         for name, (text, function) in gauges.items():
             Gauge(name, text, registry=self.registry).set_function(function)  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ class Metrics:
         if verdict.is_final:
             self._tasks += 1
             self._skips += skip
-        if reward is not None:
+        if reward is not None and verdict is Verdict.ACCEPTED:
             self._last_reward = reward
 
     def dropped(self) -> None:

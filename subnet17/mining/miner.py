@@ -180,7 +180,7 @@ class Miner:
             return
         self._told = reason
         if reason:
-            log.error("not pulling", reason=reason)
+            log.warning("not pulling", reason=reason)
         else:
             log.info("pulling")
 
@@ -192,6 +192,9 @@ class Miner:
             self.metrics.pull_failed()
             rest_s = self.roster.fail(state, error)
             log.warning("pull failed", validator=state.neuron.uid, reason=error.message, rest_s=round(rest_s))
+        except Exception:
+            log.exception("pull broke", validator=state.neuron.uid)
+            self.roster.fail(state, PeerError("a bug of ours, see the log"))
         finally:
             if assignment is None:
                 self._slots.release()

@@ -224,7 +224,8 @@ def _read_score(tree: dict[str, Any], endpoint: Endpoint, elapsed_s: float) -> S
 
 def _error_of(response: httpx.Response, body: bytes, url: str) -> S17Error:
     try:
-        told = json.loads(body)["error"]
+        tree = json.loads(body)
+        told = tree.get("error") or {"message": tree["reason"]}  # the second: a health page
         message, detail = str(told["message"])[:300], told.get("detail")
     except (ValueError, KeyError, TypeError, RecursionError, AttributeError):
         message, detail = f"HTTP {response.status_code}", None

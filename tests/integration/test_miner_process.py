@@ -122,10 +122,38 @@ def test_flags_reach_the_settings_and_comma_lists_are_split(tmp_path: Path) -> N
     assert "stake of 1000" in str(status["reason"])
 
 
-def test_the_process_never_loads_torch_and_lets_nobody_read_its_arguments(tmp_path: Path) -> None:
-    probe = (
-        "import sys; sys.argv = ['x', '--logging.debug']; import subnet17.mining.cli, subnet17.mining.miner"
-    )
-    code = f"{probe}; print(sorted(m for m in sys.modules if m == 'torch'), 'bittensor' in sys.modules)"
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    code = """
+import asyncio
+from subnet17.mining.cli import _stop_on_signals
+
+async def drain_for_ever():
+    stopping = asyncio.Event()
+    _stop_on_signals(stopping)
+    print("up", flush=True)
+    await stopping.wait()
+    print("draining", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(drain_for_ever())
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=REPO, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for expected in ("up", "draining"):
+            assert process.stdout.readline().strip() == expected
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
+
+
+def test_help_loads_neither_torch_nor_bittensor(tmp_path: Path) -> None:
+    code = "import sys, subnet17.mining.cli; print([m for m in ('torch', 'bittensor') if m in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True)
-    assert ended.stdout.strip().startswith("[]")
+    assert ended.stdout.strip() == "[]"
+
+
+def test_mining_never_loads_torch_even_where_it_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import subnet17.mining.miner"
+    subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True)

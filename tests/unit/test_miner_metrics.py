@@ -52,7 +52,7 @@ def test_figures_follow_what_happened() -> None:
     assert figures["generation_success_rate"] == 0.75
     assert figures["average_generation_s"] == 4.0
     assert figures["average_local_score"] == pytest.approx(0.7)
-    assert figures["last_reward"] == 13.0
+    assert figures["last_reward"] == 12.0
     assert (figures["tasks_processed"], figures["accepted"], figures["skipped"]) == (2, 1, 1)
 
 

@@ -36,7 +36,7 @@ def test_the_hotkey_alone_is_enough(wallet: Wallet, tmp_path: Path) -> None:
 
 
 def test_a_missing_hotkey_names_the_command(tmp_path: Path) -> None:
-    with pytest.raises(WalletError, match="new_hotkey --wallet.name alice --wallet.hotkey rig1"):
+    with pytest.raises(WalletError, match=r"new_hotkey --wallet\.name alice --wallet\.hotkey rig1"):
         load_keypair(settings(tmp_path))
 
 
