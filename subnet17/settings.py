@@ -152,6 +152,7 @@ class OperationsTable(_Table):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
+    log_dir: str = "logs"
     data_dir: str = "data"
     min_free_disk_bytes: int = Field(10 * 10**9, ge=0)
     max_restarts: int = Field(50, ge=0)
@@ -171,6 +172,11 @@ class Settings(_Table):
     def data_dir(self) -> Path:
         """Absolute folder for state; relative settings are taken from the project's root."""
         return PROJECT_ROOT / Path(self.operations.data_dir).expanduser()
+
+    @property
+    def log_dir(self) -> Path:
+        """Absolute folder of the log files; relative settings are taken from the project's root."""
+        return PROJECT_ROOT / Path(self.operations.log_dir).expanduser()
 
     @property
     def generation_url(self) -> str:

@@ -6,6 +6,7 @@ validator accepted a result; stop in the reverse order, the miner first. Both ca
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from pathlib import Path
@@ -61,22 +62,42 @@ def _start(settings: Settings, *, local: bool) -> None:
     missing = [p for p in processes if not (p.name in running and running[p.name].online)]
     check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
     check_ports(missing)
-    (PROJECT_ROOT / "logs").mkdir(exist_ok=True)
-    if missing:
-        console.print(f"starting {', '.join(p.name for p in missing)}")
-        pm2.start_apps([p.name for p in missing], local=local)
-    else:
+    settings.log_dir.mkdir(parents=True, exist_ok=True)
+    if LOCAL_SUBNET in [p.name for p in missing]:
+        _set_ledger_aside(settings)
+    servers = [p for p in missing if p.name != MINER]
+    _start_and_wait(servers, local=local)
+    _start_and_wait([p for p in missing if p.name == MINER], local=local)  # it needs what the others offer
+    if not missing:
         console.print("all processes run already")
     _wait_healthy(processes)
     _print_table(processes)
     if local:
         since_s = started_s if missing else 0.0
-        accepted = _wait_accepted(settings.data_dir / "localnet" / "ledger.json", since_s)
+        accepted = _wait_accepted(_ledger_of(settings), since_s)
         console.print(
             f"[green]accepted[/] by validator {accepted.validator}: "
             f"score {accepted.score:.3f} for {accepted.prompt!r}"
         )
     console.print(f"watch: {_shown_pm2()} logs   stop: ./stop_mining.sh")
+
+
+def _start_and_wait(processes: list[Process], *, local: bool) -> None:
+    if processes:
+        console.print(f"starting {', '.join(p.name for p in processes)}")
+        pm2.start_apps([p.name for p in processes], local=local)
+        _wait_healthy(processes)
+
+
+def _ledger_of(settings: Settings) -> Path:
+    return settings.data_dir / "localnet" / "ledger.json"
+
+
+def _set_ledger_aside(settings: Settings) -> None:
+    """A subnet started anew remembers nothing: else its miner might sit out an earlier run's cooldown."""
+    ledger = _ledger_of(settings)
+    if ledger.exists():
+        ledger.replace(ledger.with_suffix(".previous.json"))
 
 
 def _stop_outdated(processes: list[Process], settings: Settings, *, local: bool) -> None:
@@ -92,7 +113,8 @@ def _stop_outdated(processes: list[Process], settings: Settings, *, local: bool)
                 name=name,
             )
         if wanted.get(name) != app.args or not app.online:
-            console.print(f"stopping {name}: it is {app.status} in another mode or not online")
+            why = f"it is {app.status}" if not app.online else "it runs in another mode"
+            console.print(f"stopping {name}: {why}")
             pm2.delete_app(name)
 
 
@@ -120,17 +142,25 @@ def _wait_healthy(processes: list[Process]) -> None:
 
 def _is_healthy(process: Process) -> bool:
     if process.health_url is None:
-        return (app := pm2.list_apps().get(process.name)) is not None and app.online
+        return _accepts_connections(process)
     try:
         return httpx.get(process.health_url, timeout=5.0).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
 
+def _accepts_connections(process: Process) -> bool:
+    try:
+        with socket.create_connection((process.host, process.port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
 def _last_lines(name: str, count: int = 5) -> str:
-    path = PROJECT_ROOT / "logs" / f"{name}.err.log"
+    path = load_settings().log_dir / f"{name}.err.log"
     lines = path.read_text(errors="replace").splitlines()[-count:] if path.exists() else []
-    return f"last lines of logs/{path.name}:\n" + "\n".join(lines)
+    return f"last lines of {path}:\n" + "\n".join(lines)
 
 
 def _wait_accepted(ledger: Path, since_s: float) -> Acceptance:

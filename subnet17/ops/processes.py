@@ -85,7 +85,7 @@ def neurons_file(settings: Settings) -> str:
 def as_pm2_app(process: Process, settings: Settings) -> dict[str, object]:
     """One entry of PM2's `apps`."""
     operations = settings.operations
-    logs = PROJECT_ROOT / "logs"
+    logs = settings.log_dir
     module = process.script.removeprefix("-m ") if process.script.startswith("-m ") else None
     config = {CONFIG_VARIABLE: os.environ[CONFIG_VARIABLE]} if CONFIG_VARIABLE in os.environ else {}
     return {
