@@ -123,8 +123,8 @@ async def test_a_misbehaving_validator_costs_the_others_nothing(tmp_path: Path, 
                 await until(lambda: len(good.accepted) >= 1)
                 await until(lambda: state_of(miner, "Bad7")["failures"] >= 1)
                 state = state_of(miner, "Bad7")
-    assert state["ready_in_s"] > 0
     assert state["last_error"]
+    assert state["pulls"] < 20  # it rests between failures, though 100 times shorter than on a real network
 
 
 async def test_free_time_gives_the_best_of_several_candidates(tmp_path: Path) -> None:
