@@ -18,16 +18,16 @@ COLOURS: dict[str, str] = {
     "brown": "7a4a28", "chocolate": "56301b", "chestnut": "80401f", "tan": "cfa874", "beige": "dfcda9",
     "khaki": "b5a66e", "cream": "f3e6c4", "ivory": "f0e8d2", "sand": "dcc28e", "ginger": "d07f37",
     "auburn": "8a3b1f", "blond": "e3c16f", "black": "23242a", "ebony": "2b2422", "charcoal": "3a3e45",
-    "grey": "85898f", "ash": "a5a6a3", "slate": "5d6b7a", "white": "eeeeea", "snow": "eef2f4",
+    "grey": "85898f", "ash": "a5a6a3", "slate": "5d6b7a", "pewter": "a3abb3", "white": "eeeeea",
+    "snow": "eef2f4",
 }  # fmt: skip
 """Hex sRGB by word. Black and white keep some room, so that shading shows on them."""
 
 SAME_COLOUR = {
     "gray": "grey", "blonde": "blond", "brunette": "brown", "tangerine": "orange", "cherry": "red",
     "sky": "azure", "skyblue": "azure", "reddish": "red", "bluish": "blue", "greenish": "green",
-    "ochre": "mustard", "terracotta": "coral", "mahogany": "auburn", "caramel": "tan",
-    "copperred": "auburn", "aquamarine": "turquoise", "mauve": "lilac", "vermilion": "scarlet",
-    "pearl": "ivory", "onyx": "black",
+    "ochre": "mustard", "terracotta": "coral", "mahogany": "auburn", "caramel": "tan", "copperred": "auburn",
+    "aquamarine": "turquoise", "mauve": "lilac", "vermilion": "scarlet", "pearl": "ivory", "onyx": "black",
 }  # fmt: skip
 """Other words for the same colours."""
 

@@ -16,6 +16,9 @@ from subnet17.procedural.tessellate import vertex_normals
 
 Detail = Callable[[Model, Thing, np.random.Generator], None]
 
+CARVED = frozenset(["trunk", "blade", "wall"])
+"""Parts that signs are put on when an object has them; otherwise on its main colour."""
+
 STROKES = (
     ((0, -1, 0, 1), (0, 1, 0.6, 0.5), (0, 0.35, 0.6, -0.15)),
     ((-0.4, -1, -0.4, 1), (0.4, -1, 0.4, 1), (-0.4, 0.4, 0.4, -0.4)),
@@ -34,7 +37,7 @@ def _size_of(model: Model) -> float:
 
 def _spots(model: Model, count: int, rng: np.random.Generator, *, upright: bool, apart: float) -> list[Array]:
     """[(K, 3) places spread over the outer surface, (K, 3) outward normals]; `apart`: share of the size."""
-    points, normals = _outside(model)
+    points, normals = _outside(model, CARVED if upright else frozenset())
     if upright:
         keep = np.abs(normals[:, 1]) < 0.45
         points, normals = (points[keep], normals[keep]) if keep.sum() > 50 else (points, normals)
@@ -48,9 +51,10 @@ def _spots(model: Model, count: int, rng: np.random.Generator, *, upright: bool,
     return [points[chosen], normals[chosen]]
 
 
-def _outside(model: Model) -> tuple[Array, Array]:
+def _outside(model: Model, names: frozenset[str]) -> tuple[Array, Array]:
     """Face centres and normals of the main parts that face away from the model's upright axis."""
-    shapes = [p.shape for p in model.parts if p.role == "primary"] or [p.shape for p in model.parts]
+    shapes = [p.shape for p in model.parts if p.name in names]
+    shapes = shapes or [p.shape for p in model.parts if p.role == "primary"] or [p.shape for p in model.parts]
     points = np.concatenate([s.vertices[s.faces].mean(axis=1) for s in shapes])
     normals = np.concatenate([vertex_normals(s)[s.faces[:, 0]] for s in shapes])
     middle = model.bounds().mean(axis=0) * [1, 0, 1]

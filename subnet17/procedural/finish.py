@@ -15,9 +15,9 @@ from subnet17.procedural.shapes import Array, Faces
 from subnet17.procedural.tessellate import cut_long_edges, drop_slivers, vertex_normals
 from subnet17.procedural.textures import OVERLAYS, TEXTURES, Surface
 
-WANTED_FACES = 80_000
+WANTED_FACES = 110_000
 MOST_FACES = 200_000
-EDGE_LIMITS = (0.005, 0.016)
+EDGE_LIMITS = (0.006, 0.03)
 """Shortest and longest wanted edge on a model whose longest side is 1."""
 
 _POINT, _NORMAL, _GRAIN, _FADE, _PART = slice(0, 3), slice(3, 6), slice(6, 9), 9, 10
@@ -81,10 +81,17 @@ def _along_grain(points: Array) -> Array:
 
 
 def _edge_length(columns: Array, faces: Faces) -> float:
-    a, b, c = (columns[faces[:, k], _POINT] for k in range(3))
-    area = float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()) / 2
-    # Halving long edges leaves triangles of about a thirteenth of the squared limit.
-    return float(np.clip(np.sqrt(13.0 * area / WANTED_FACES), *EDGE_LIMITS))
+    """The shortest edge limit whose predicted number of faces stays within `WANTED_FACES`."""
+    corners = columns[faces, _POINT]
+    sides = np.sort(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2), axis=1)
+    limits = np.geomspace(*EDGE_LIMITS, 10)
+    for limit in limits:
+        # An edge is halved until it fits; a face splits along its longest and its shortest side, and a
+        # sliver with two long sides becomes a strip of twice as many faces.
+        short, middle, long = np.ceil(np.log2(np.maximum(sides / limit, 1.0))).T
+        if float(np.exp2(short + long + (middle > short)).sum()) <= WANTED_FACES:
+            return float(limit)
+    return float(limits[-1])
 
 
 def _colour(parts: list[Part], columns: Array, noise: Noise) -> Array:

@@ -55,8 +55,8 @@ def _reflection(n: Array, points: Array) -> Array:
     y = n[:, 1]
     sky = np.clip(y, 0, 1) ** 0.8
     horizon = np.exp(-(((y + 0.12) / 0.18) ** 2))
-    panels = np.cos(3 * np.arctan2(n[:, 0], n[:, 2]) + 0.6 + 1.5 * points[:, 1])
-    return np.asarray(0.74 + 0.42 * sky - 0.22 * horizon + 0.2 * panels * (1 - y**2))
+    panels = np.cos(3 * np.arctan2(n[:, 0], n[:, 2]) - 0.3 + 4.0 * points[:, 1])
+    return np.asarray(0.8 + 0.36 * sky - 0.18 * horizon + 0.22 * panels * (1 - y**2))
 
 
 def _highlights(n: Array) -> Array:

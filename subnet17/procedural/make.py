@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import trimesh
+from PIL import Image
 
 from subnet17.procedural import compose
 from subnet17.procedural.details import DETAILS
 from subnet17.procedural.finish import finish_mesh
 from subnet17.procedural.model import Build, Model, families
+from subnet17.procedural.picture import inflate_picture
 from subnet17.procedural.prompt import Relation, Thing, Understanding, understand
 from subnet17.procedural.style import dress, dress_part
 
@@ -54,6 +56,21 @@ def compose_model(prompt: str, *, seed: int) -> tuple[Model, Understanding, list
     understanding = understand(prompt)
     maker = _Maker(_number(prompt, seed))
     return maker.compose(understanding), understanding, maker.notes
+
+
+def make_model_from_image(image: Image.Image, *, seed: int) -> Made:
+    """Makes a body with the silhouette and the colours of the object in a picture.
+
+    Args:
+        image: The object on a transparent or plain background.
+        seed: Taken for symmetry with `make_model`; nothing is left to chance here.
+
+    Raises:
+        InvalidInputError: nothing stands out from the background.
+    """
+    del seed
+    note = "made from the picture's silhouette and colours only: depth and hidden sides are guessed"
+    return Made(inflate_picture(image), None, [note])
 
 
 def _number(prompt: str, seed: int) -> int:

@@ -21,6 +21,13 @@ from subnet17.procedural.paint import as_finish, as_material, as_tuple
 
 Colour = tuple[float, float, float]
 
+PORTIONS = frozenset(
+    ["slice", "piece", "wedge", "loaf", "plate", "scoop", "block", "heap", "lump", "chunk", "half"]
+)
+"""In "a slice of pizza" what is made is the pizza; its family may read the word."""
+COLLECTIVES = frozenset(["bunch", "pair", "stack", "pile", "set", "cluster", "group"])
+"""In "a bunch of grapes" or "a pair of glasses" a noun that exists in the plural is still one thing."""
+
 
 @dataclass(frozen=True)
 class Thing:
@@ -124,7 +131,7 @@ def _pieces(tokens: list[str]) -> list[tuple[str, list[str]]]:
         ):
             i += length  # "black and white cat", "a chair, red"
             continue
-        if kind == "of" and tokens[i - 1 : i] and tokens[i - 1] in vocab.NUMBERS:
+        if kind == "of" and tokens[i - 1 : i] and tokens[i - 1] in {*vocab.NUMBERS, *PORTIONS}:
             kind = ""
             i += 1
             continue
@@ -211,10 +218,12 @@ class _Reader:
             self.note("finish", as_finish(word) or "")
             self.note("word", word)
             self.known -= 1
+        elif word in PORTIONS and following:
+            self.note("modifier", word)
         elif word in vocab.NUMBERS or word.isdigit():
             number = vocab.NUMBERS.get(word) or int(word[:3])
             self.count = max(1, min(number, vocab.MOST_COPIES))
-            self.known += 1
+            self.note("number", word)
         elif word in vocab.SIZES:
             self.note("size", word)
         elif word in vocab.STYLES:
@@ -254,6 +263,8 @@ def _as_thing(reader: _Reader, noun: str, *, plural: bool) -> Thing:
     family = nouns().get(tuple(noun.split()))
     part = next((s for w in unknown[-1:] for s in vocab.singulars(w) if s in vocab.PARTS), "")
     covering = next((s for w in unknown[-1:] for s in vocab.singulars(w) if s in vocab.COVERINGS), "")
+    plural_only = noun.endswith("s") and not COLLECTIVES.isdisjoint(reader.listed("number"))
+    count = 1 if plural_only else 3 if plural and reader.count == 1 else reader.count
     if not noun and unknown:
         noun = part or covering or unknown[-1]
         if part or covering:
@@ -269,7 +280,7 @@ def _as_thing(reader: _Reader, noun: str, *, plural: bool) -> Thing:
         finishes=reader.listed("finish"),
         sizes=reader.listed("size"),
         modifiers=reader.listed("modifier"),
-        count=3 if plural and reader.count == 1 else reader.count,
+        count=count,
         unknown=unknown,
         known=known,
     )
@@ -305,7 +316,8 @@ def _as_likeness(thing: Thing, pieces: list[tuple[str, list[str]]]) -> tuple[Thi
     pedestal = Thing("pedestal", nouns().get(("pedestal",)), frozenset({"pedestal"}), materials=materials[:1])
     relations = [Relation("on", pedestal)] if pedestal.family else []
     known = thing.known + (likeness in thing.unknown)
-    return replace(thing, unknown=unknown, materials=materials, known=known), relations
+    words = thing.words | {likeness}
+    return replace(thing, unknown=unknown, materials=materials, known=known, words=words), relations
 
 
 def _merged(thing: Thing, other: Thing) -> Thing:
@@ -325,17 +337,22 @@ def _merged(thing: Thing, other: Thing) -> Thing:
 
 def _join(subject: Thing, kind: str, thing: Thing) -> tuple[Thing, Relation | None]:
     """Binds a phrase to the subject: as its own adjectives, or as something beside it."""
+    material = as_material(thing.noun)
+    if material and kind in {"of", "made of"}:  # "of oak" names a wood, not a tree
+        thing = replace(thing, noun="", family=None, materials=(*thing.materials, material))
     empty = not thing.noun
     if kind == "of":
         kind = "made of" if empty and thing.materials else "with"
     covering = vocab.COVERINGS.get(thing.noun, "") if kind in {"with", "covered", "made of"} else ""
     worn_in = kind == "in" and thing.family and families()[thing.family].worn
     if covering:
-        material, finish = as_material(covering), as_finish(covering)
+        finish = as_finish(covering)
         added = replace(thing, finishes=(*thing.finishes, finish) if finish else thing.finishes)
-        added = replace(added, materials=(material,) if material and not finish else ())
+        cover = as_material(covering)
+        added = replace(added, materials=(cover,) if cover and not finish else ())
         return _merged(subject, added), None
-    if kind in {"made of", "covered"} or (empty and kind in {"with", "in", "and", "wearing"}):
+    same = kind == "with" and thing.family is not None and thing.family == subject.family
+    if same or kind in {"made of", "covered"} or (empty and kind in {"with", "in", "and", "wearing"}):
         return _merged(subject, thing), None
     if empty:
         return replace(subject, unknown=subject.unknown + thing.unknown), None

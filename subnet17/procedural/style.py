@@ -9,7 +9,7 @@ from subnet17.procedural.model import Model, Part
 from subnet17.procedural.paint import FINISHES, Paint
 from subnet17.procedural.prompt import Thing
 from subnet17.procedural.shapes import Shape
-from subnet17.procedural.vocabulary import SIZES
+from subnet17.procedural.vocabulary import EFFIGIES, SIZES
 
 PATTERNS = frozenset(["striped", "spotted", "checkered", "camouflage", "rainbow", "starry", "gradient"])
 """Finishes that belong on the main surface only; wear and dirt go everywhere."""
@@ -29,6 +29,9 @@ SAME_PART = {
 def dress(model: Model, thing: Thing) -> Model:
     """The model in the colours, materials, finishes and proportions of a noun phrase."""
     roles = [role for role in ORDER if any(role in (p.role, p.fade_role) for p in model.parts)]
+    if not thing.words.isdisjoint(EFFIGIES):
+        parts = [replace(p, paint=_whole(p.paint, thing), fade=None) for p in model.parts]
+        return _stretched(Model(model.roles, parts, model.anchors), thing.sizes)
     own = next((p.paint.material for p in model.parts if roles and p.role == roles[0]), "")
     own = thing.materials[0] if thing.materials else own
     glows = any(p.role == "light" for p in model.parts)
@@ -43,6 +46,8 @@ def dress_part(model: Model, name: str, thing: Thing) -> bool:
     name = name if name in names else SAME_PART.get(name, name)
     if name not in names:
         return False
+    if not (thing.colours or thing.materials or thing.finishes):
+        return True
     model.parts = [
         replace(p, paint=_whole(p.paint, thing), fade=None) if p.name == name else p for p in model.parts
     ]

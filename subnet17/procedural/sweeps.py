@@ -51,7 +51,13 @@ def lathe(profile: ArrayLike, *, smooth: bool = True, sides: int | None = None) 
         rows = curve(p, max(len(p) * 3, segments(length, least=8, most=64)))
         rows[:, 0] = np.maximum(rows[:, 0], 0.0)
         return _revolve(rows, around)
-    return join(_revolve(np.stack([a, b]), around) for a, b in itertools.pairwise(p))
+    return join(_revolve(_cut(np.stack([a, b]), sides), around) for a, b in itertools.pairwise(p))
+
+
+def _cut(line: Array, sides: int | None) -> Array:
+    """A straight piece of profile in short steps: slivers from axis to rim would be tessellated tenfold."""
+    steps = segments(float(np.linalg.norm(line[1] - line[0])), least=1, most=24) if sides is None else 1
+    return np.asarray(line[0] + (line[1] - line[0]) * np.linspace(0, 1, steps + 1)[:, None])
 
 
 def _revolve(rows: Array, around: int) -> Shape:
@@ -77,7 +83,9 @@ def cylinder(
     low = np.stack([radius - b + b * np.sin(arc), -y + b - b * np.cos(arc)], axis=1)
     high = np.stack([top - t + t * np.cos(arc), y - t + t * np.sin(arc)], axis=1)
     around = sides or segments(2 * np.pi * max(radius, top), least=16, most=64)
-    return _revolve(np.concatenate([[[0, -y]], low, high, [[0, y]]]), around)
+    wall = _cut(np.stack([low[-1], high[0]]), sides)[1:-1]
+    bottom, lid = (_cut(np.array(cap), sides) for cap in ([(0, -y), low[0]], [high[-1], (0, y)]))
+    return _revolve(np.concatenate([bottom, low[1:], wall, high[:-1], lid]), around)
 
 
 def cone(radius: float, height: float, *, sides: int | None = None) -> Shape:
