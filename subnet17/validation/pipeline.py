@@ -103,7 +103,8 @@ def _validate(body: bytes, kind: Kind) -> bytes:
     verdict = _judge(request, validator, stages)
     with stages("preview"):
         previews = _make_previews(request, verdict)
-    return _answer(verdict, previews, validator, stages)
+    notes = [f"ignored, because not known: {', '.join(request.ignored)}"] if request.ignored else []
+    return _answer(verdict, previews, notes, validator, stages)
 
 
 def _judge(request: ValidationRequest, validator: Validator, stages: Stages) -> Verdict:
@@ -164,7 +165,13 @@ def _make_previews(request: ValidationRequest, verdict: Verdict) -> dict[str, st
     return previews
 
 
-def _answer(verdict: Verdict, previews: dict[str, str | None], validator: Validator, stages: Stages) -> bytes:
+def _answer(
+    verdict: Verdict,
+    previews: dict[str, str | None],
+    notes: list[str],
+    validator: Validator,
+    stages: Stages,
+) -> bytes:
     scores = verdict.scores
     numbers = {
         "score": scores.score,
@@ -182,7 +189,7 @@ def _answer(verdict: Verdict, previews: dict[str, str | None], validator: Valida
         "renderer_reason": validator.rendered_by.reason,
         "measures": validator.scorer.measures,
         "not_measured": validator.scorer.not_measured,
-        "notes": scores.notes,
+        "notes": notes + scores.notes,
         "parts": scores.parts,
         "reasons": [refusal.as_json() for refusal in verdict.refusals or []],
         "asset": verdict.asset,

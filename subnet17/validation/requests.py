@@ -20,16 +20,19 @@ PREVIEW_SCORE_THRESHOLD = 0.6
 
 Kind = Literal["text", "image", "duel"]
 
-COMMON_FIELDS = frozenset({"data", "compression", "prompt", "data_format", "data_ver"})
-PREVIEW_FIELDS = frozenset(
-    {"generate_single_preview", "generate_preview", "generate_grid_preview", "preview_score_threshold"}
+KNOWN_FIELDS = frozenset(
+    {
+        "prompt",
+        "prompt_image",
+        "data",
+        "compression",
+        "generate_single_preview",
+        "generate_preview",
+        "generate_grid_preview",
+        "preview_score_threshold",
+    }
 )
-FIELDS: dict[Kind, frozenset[str]] = {
-    "text": COMMON_FIELDS | PREVIEW_FIELDS,
-    "image": COMMON_FIELDS | PREVIEW_FIELDS | {"prompt_image"},
-    "duel": COMMON_FIELDS,
-}
-"""What each route knows. Other fields are an error: a misspelt `compression` must not be taken as absent."""
+"""Others are ignored, as the validators do, but told in the answer: one of them may be a misspelt name."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class ValidationRequest:
         prompt: Text the asset should show; None where a picture or nothing is given.
         prompt_image: (H, W, 3) uint8 RGB, transparency composited on white; None without one.
         preview_score_threshold: Previews are made from this score on.
+        ignored: Names of fields that mean nothing here.
     """
 
     data: bytes
@@ -50,21 +54,16 @@ class ValidationRequest:
     single_preview: bool = False
     grid_preview: bool = False
     preview_score_threshold: float = PREVIEW_SCORE_THRESHOLD
+    ignored: tuple[str, ...] = ()
 
 
 def parse_request(body: bytes, kind: Kind) -> ValidationRequest:
     """Reads one body.
 
     Raises:
-        InvalidInputError: not a JSON object, an unknown field, or a field of the wrong type or range.
+        InvalidInputError: not a JSON object, or a field of the wrong type or range.
     """
     fields = _read_object(body)
-    unknown = sorted(fields.keys() - FIELDS[kind])
-    if unknown:
-        raise InvalidInputError(
-            f"unknown field {unknown[0][:60]!r}; known: {', '.join(sorted(FIELDS[kind]))}",
-            field=unknown[0][:60],
-        )
     single = _read(fields, "generate_single_preview", _as_bool, False)
     return ValidationRequest(
         data=decode_base64(fields.get("data"), field="data"),
@@ -76,6 +75,7 @@ def parse_request(body: bytes, kind: Kind) -> ValidationRequest:
         preview_score_threshold=_read(
             fields, "preview_score_threshold", _as_fraction, PREVIEW_SCORE_THRESHOLD
         ),
+        ignored=tuple(sorted(name[:60] for name in fields.keys() - KNOWN_FIELDS)[:8]),
     )
 
 

@@ -1,0 +1,98 @@
+"""The validators' refusals, at their limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from subnet17.errors import AssetError, ConfigError, TooLargeError
+from subnet17.splat.cameras import fit_for_render
+from subnet17.validation.checks import (
+    MAX_TILES_PER_VIEW,
+    check_alignment,
+    check_cloud,
+    check_scene,
+    estimate_tiles,
+    refusal_of,
+)
+from subnet17.validation.choice import choose_renderer, choose_scorer
+from subnet17.validation.preview import join_grid
+from subnet17.validation.scoring.warmup import make_ball
+
+BALL = make_ball(10_000)
+
+
+def codes(**fields: np.ndarray) -> list[str]:
+    return [refusal.code for refusal in check_cloud(replace(BALL, **fields))]
+
+
+def test_a_sound_cloud_is_not_refused() -> None:
+    assert check_cloud(BALL) == []
+    assert check_scene(fit_for_render(BALL)) == []
+
+
+@pytest.mark.parametrize(("count", "refused"), [(6999, True), (7000, False)])
+def test_seven_thousand_splats_are_enough(count: int, refused: bool) -> None:
+    assert bool(check_cloud(make_ball(count))) == refused
+
+
+@pytest.mark.parametrize(("invisible", "refused"), [(8000, False), (8001, True)])
+def test_four_in_five_splats_may_be_invisible(invisible: int, refused: bool) -> None:
+    logits = np.where(np.arange(len(BALL)) < invisible, -20, 4).astype(np.float32)
+    assert codes(logit_opacities=logits) == (["transparent"] if refused else [])
+
+
+def test_one_turned_splat_is_enough() -> None:
+    quats = np.tile(np.array([2, 0, 0, 0], np.float32), (len(BALL), 1))
+    assert codes(quats=quats) == ["identity_rotations"]
+    quats[5] = [0.7, 0.7, 0, 0]
+    assert codes(quats=quats) == []
+
+
+def test_all_broken_rules_are_told_at_once() -> None:
+    cloud = make_ball(10)
+    broken = replace(cloud, means=cloud.means * 0, logit_opacities=np.full(10, -20, np.float32))
+    assert [r.code for r in check_cloud(broken)] == ["too_few_splats", "transparent", "no_extent"]
+
+
+def test_more_and_larger_splats_cost_more_tiles() -> None:
+    scene = fit_for_render(BALL)
+    larger = replace(scene, scales=scene.scales * 4)
+    assert estimate_tiles(scene) < estimate_tiles(larger) < MAX_TILES_PER_VIEW
+    full_screen = replace(scene, scales=np.full_like(scene.scales, 1e30))
+    assert estimate_tiles(full_screen) == pytest.approx(len(BALL) * 33.375**2, rel=0.01)
+
+
+def test_alignment_below_the_formulas_floor_is_a_reason() -> None:
+    assert [r.code for r in check_alignment(0.29)] == ["not_aligned"]
+    assert check_alignment(0.3) == []
+
+
+def test_an_unreadable_asset_becomes_a_refusal_with_its_facts() -> None:
+    assert refusal_of(AssetError("broken", measured=1)).as_json() == {
+        "code": "unreadable",
+        "message": "broken",
+        "measured": {"measured": 1},
+        "allowed": None,
+    }
+    assert refusal_of(AssetError("mesh", kind="mesh")).code == "mesh"
+    assert refusal_of(TooLargeError("big")).code == "too_large"
+
+
+def test_auto_says_why_and_what_is_missing_is_named() -> None:
+    assert choose_scorer("auto").name == choose_scorer("embedded").name == "embedded"
+    assert "torch" in choose_scorer("auto").reason and choose_scorer("embedded").reason == "asked for"
+    assert choose_renderer("auto").name == choose_renderer("cpu").name == "cpu"
+    with pytest.raises(ConfigError, match="torch"):
+        choose_scorer("reference")
+    with pytest.raises(ConfigError, match="gsplat"):
+        choose_renderer("cuda")
+
+
+def test_the_grid_reads_left_to_right_with_a_black_gap() -> None:
+    images = np.stack([np.full((3, 3, 3), value, np.uint8) for value in (10, 20, 30, 40)])
+    grid = join_grid(images)
+    assert grid.shape == (11, 11, 3)
+    assert [int(grid[y, x, 0]) for y, x in ((0, 0), (0, 8), (8, 0), (8, 8), (5, 5))] == [10, 20, 30, 40, 0]
