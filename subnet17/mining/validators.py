@@ -6,6 +6,7 @@ after failures, a fair order, the stop when we are not registered. Does not cove
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ SKEW_WARNING_S = 10.0
 OWNER_EVERY = 5
 """The owner's validator carries the organic traffic: it goes first on every fifth turn."""
 SMOOTHING = 0.2
+QUICK_REPLY_S = 2.0
+"""A reply that took longer says little of the validator's clock: some servers stamp Date when a request arrives."""
 COUNTS = ("pulls", "tasks", "accepted", "rejected", "skipped", "errors")
 
 
@@ -39,7 +42,8 @@ class ValidatorState:
     Attributes:
         ready_s: Monotonic time from which it may be pulled.
         cooldown_until_s: The same as the validator said it: Unix seconds on its own clock.
-        skew_s: Its clock minus ours.
+        skew_s: Its clock minus ours, at least.
+        skew_from_reply_s: How long the reply took that told it; infinite before the first.
         busy: A pull is under way, or a task of it is in our hands.
         failures: In a row.
     """
@@ -48,6 +52,7 @@ class ValidatorState:
     ready_s: float = 0.0
     cooldown_until_s: int = 0
     skew_s: float = 0.0
+    skew_from_reply_s: float = math.inf
     busy: bool = False
     failures: int = 0
     last_error: str = ""
@@ -157,10 +162,10 @@ class Roster:
 
     def note_reply(self, state: ValidatorState, *, skew_s: float | None, elapsed_s: float) -> None:
         """A validator answered: its clock and speed, and an end to its failures."""
-        if skew_s is not None:
+        if skew_s is not None and elapsed_s <= max(QUICK_REPLY_S, state.skew_from_reply_s):
             if abs(skew_s) > SKEW_WARNING_S and abs(state.skew_s) <= SKEW_WARNING_S:
                 log.warning("clocks differ, check NTP", validator=state.neuron.uid, skew_s=round(skew_s, 1))
-            state.skew_s = skew_s
+            state.skew_s, state.skew_from_reply_s = skew_s, elapsed_s
         state.reply_s += SMOOTHING * (elapsed_s - state.reply_s) if state.reply_s else elapsed_s
         state.failures = 0
 

@@ -139,3 +139,13 @@ def test_waits_are_short_enough_to_notice_changes_and_never_zero(ready_in_s: flo
     roster = make_roster(clock)
     only(roster).ready_s = clock.now_s + ready_in_s
     assert 0.01 <= roster.wait_s() <= 1.0
+
+
+def test_a_slow_reply_does_not_move_a_clock_that_a_quick_one_told() -> None:
+    roster = make_roster(HeldClock())
+    state = only(roster)
+    roster.note_reply(state, skew_s=-0.3, elapsed_s=0.2)
+    roster.note_reply(state, skew_s=-40.0, elapsed_s=40.0)  # Date was stamped when the request arrived
+    assert state.skew_s == -0.3
+    roster.note_reply(state, skew_s=0.1, elapsed_s=0.4)
+    assert state.skew_s == 0.1
