@@ -40,6 +40,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
+GPU_ONLY = " For the GPU back end."
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
 
@@ -47,8 +50,8 @@ class _Table(BaseModel):
 class ServerTable(_Table):
     """What both servers share."""
 
-    host: str = "127.0.0.1"
-    api_key: str = Field("", description="Required in X-API-Key on a host that is not loopback.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    api_key: str = Field("", description="Required in X-API-Key; must be set on a host that is not loopback.")
     workers: int = Field(1, ge=1, le=16, description="Worker processes that do the computing.")
     worker_memory_bytes: int = Field(
         6 * 2**30, ge=2**28, description="Address-space limit of one CPU worker."
@@ -56,7 +59,7 @@ class ServerTable(_Table):
     max_concurrent_requests: int = Field(
         8, ge=1, le=1024, description="Admitted requests: running and queued."
     )
-    request_timeout_s: Seconds = 120.0
+    request_timeout_s: Seconds = Field(120.0, description="A job that takes longer is killed.")
     circuit_breaker_failure_threshold: int = Field(
         5, ge=1, le=1000, description="Server faults in the window before the breaker may open."
     )
@@ -65,59 +68,75 @@ class ServerTable(_Table):
 class GenerationTable(ServerTable):
     """The generation server."""
 
-    port: Port = 8093
-    backend: Literal["auto", "procedural", "flux-hunyuan"] = "auto"
-    profile: Literal["speed", "balanced", "quality"] = "balanced"
-    splat_count: int = Field(100_000, ge=7000, le=2_000_000, description="Splats of a procedural asset.")
-    text_to_image_model: str = "black-forest-labs/FLUX.1-schnell"
-    image_steps: int = Field(4, ge=1, le=100)
-    image_size_px: int = Field(512, ge=64, le=2048)
-    model_path: str = "tencent/Hunyuan3D-2"
-    subfolder: str = "hunyuan3d-dit-v2-0"
-    num_inference_steps: int = Field(30, ge=1, le=200)
-    octree_resolution: int = Field(384, ge=16, le=1024)
-    mc_algo: Literal["mc", "dmc"] = "mc"
-    device: str = "cuda"
-    memory_cleanup_threshold: Fraction = 0.9
+    port: Port = Field(8093, description="Port to listen on.")
+    backend: Literal["auto", "procedural", "flux-hunyuan"] = Field("auto", description="What generates.")
+    profile: Literal["speed", "balanced", "quality"] = Field(
+        "balanced", description="Work per asset where a request does not say; procedural: splats x 0.4, 1, 2."
+    )
+    splat_count: int = Field(
+        100_000, ge=7000, le=2_000_000, description="Splats of a procedural asset in the balanced profile."
+    )
+    text_to_image_model: str = Field(
+        "black-forest-labs/FLUX.1-schnell", description="Hub id or folder." + GPU_ONLY
+    )
+    image_steps: int = Field(4, ge=1, le=100, description="Denoising steps of the image." + GPU_ONLY)
+    image_size_px: int = Field(512, ge=64, le=2048, description="Side of the image." + GPU_ONLY)
+    model_path: str = Field(
+        "tencent/Hunyuan3D-2", description="Hub id or folder of the shape model." + GPU_ONLY
+    )
+    subfolder: str = Field("hunyuan3d-dit-v2-0", description="Variant of the shape model." + GPU_ONLY)
+    num_inference_steps: int = Field(30, ge=1, le=200, description="Steps of the shape model." + GPU_ONLY)
+    octree_resolution: int = Field(
+        384, ge=16, le=1024, description="Cells per side of the volume." + GPU_ONLY
+    )
+    mc_algo: Literal["mc", "dmc"] = Field("mc", description="Surface extraction." + GPU_ONLY)
+    device: str = Field("cuda", description="Where the models run." + GPU_ONLY)
+    memory_cleanup_threshold: Fraction = Field(
+        0.9, description="Share of VRAM from which memory is freed." + GPU_ONLY
+    )
 
 
 class ValidationTable(ServerTable):
     """The validation server."""
 
-    port: Port = 8094
-    scorer: Literal["auto", "embedded", "reference"] = "auto"
-    renderer: Literal["auto", "cpu", "cuda"] = "auto"
-    max_body_bytes: int = Field(128 * 2**20, ge=2**16)
+    port: Port = Field(8094, description="Port to listen on.")
+    scorer: Literal["auto", "embedded", "reference"] = Field("auto", description="What scores.")
+    renderer: Literal["auto", "cpu", "cuda"] = Field("auto", description="What draws the 16 views.")
+    max_body_bytes: int = Field(128 * 2**20, ge=2**16, description="Of one request.")
     max_asset_bytes: int = Field(512 * 2**20, ge=2**16, description="Of one asset after decompression.")
 
 
 class MinerTable(_Table):
     """The miner."""
 
-    wallet_name: str = "default"
-    hotkey_name: str = "default"
-    wallet_path: str = "~/.bittensor/wallets"
+    wallet_name: str = Field("default", description="Folder of the wallet.")
+    hotkey_name: str = Field("default", description="File of the hotkey.")
+    wallet_path: str = Field("~/.bittensor/wallets", description="Folder of the wallets.")
     wallet_uri: str = Field("", description="A development key such as //Alice; static loopback chains only.")
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="Where the status page listens.")
     api_key: str = Field("", description="Required by the status page on a host that is not loopback.")
-    port: Port = 8095
+    port: Port = Field(8095, description="Port of the status page.")
     generation_endpoints: list[str] = Field(default_factory=list, description="Empty: the local server.")
     validation_endpoint: str = Field("", description="Empty: the local server.")
-    max_concurrent_generations: int = Field(2, ge=1, le=64)
-    num_generation_workers: int = Field(2, ge=1, le=64)
-    num_submission_workers: int = Field(3, ge=1, le=64)
-    self_validation_min_score: Fraction = 0.7
+    max_concurrent_generations: int = Field(
+        2, ge=1, le=64, description="Generation requests under way at once."
+    )
+    num_generation_workers: int = Field(2, ge=1, le=64, description="Tasks worked on at once.")
+    num_submission_workers: int = Field(3, ge=1, le=64, description="Submissions under way at once.")
+    self_validation_min_score: Fraction = Field(0.7, description="Below it a candidate is not submitted.")
     competitive_score_threshold: Fraction = Field(
         0.8, description="A best score below it is told as not competitive."
     )
     max_candidates: int = Field(4, ge=1, le=64, description="Candidates made for one task at the most.")
-    target_generation_time: Seconds = 5.0
-    metrics_interval_s: Seconds = 300.0
-    generation_timeout_s: Seconds = 120.0
-    validation_timeout_s: Seconds = 60.0
-    drain_timeout_s: Seconds = 25.0
-    min_validator_stake: float = Field(1000.0, ge=0)
-    allow_embedded_on_public_network: bool = False
+    target_generation_time: Seconds = Field(5.0, description="Seconds; assumed until the first was measured.")
+    metrics_interval_s: Seconds = Field(300.0, description="Between two metrics lines in the log.")
+    generation_timeout_s: Seconds = Field(120.0, description="Of one generation request.")
+    validation_timeout_s: Seconds = Field(60.0, description="Of one validation request.")
+    drain_timeout_s: Seconds = Field(25.0, description="To finish and hand in work after SIGINT or SIGTERM.")
+    min_validator_stake: float = Field(1000.0, ge=0, description="Neurons with less are not asked for tasks.")
+    allow_embedded_on_public_network: bool = Field(
+        False, description="Submit what the embedded back ends made or scored; the price is yours."
+    )
 
     @field_validator("generation_endpoints", mode="before")
     @classmethod
@@ -130,18 +149,18 @@ class MinerTable(_Table):
 class NetworkTable(_Table):
     """The chain, the timings of the protocol, and the local subnet that stands in for it."""
 
-    netuid: int = Field(17, ge=0)
+    netuid: int = Field(17, ge=0, description="The subnet.")
     chain: str = Field("bittensor", description="bittensor, or static:neurons.json")
-    subtensor_network: str = "finney"
-    chain_endpoint: str = ""
-    metagraph_refresh_s: Seconds = 600.0
-    pull_timeout_s: Seconds = 12.0
-    submit_timeout_s: Seconds = 300.0
+    subtensor_network: str = Field("finney", description="The chain bittensor connects to.")
+    chain_endpoint: str = Field("", description="A node's address, instead of the network's own.")
+    metagraph_refresh_s: Seconds = Field(600.0, description="Between two looks at the chain.")
+    pull_timeout_s: Seconds = Field(12.0, description="Of one pull.")
+    submit_timeout_s: Seconds = Field(300.0, description="Of one submission.")
     pull_interval_s: Seconds = Field(10.0, description="Pause between pulls when a validator has no task.")
     cooldown_margin_s: float = Field(
         2.0, ge=0, description="Waited beyond cooldown_until on the validator's clock."
     )
-    local_validators: int = Field(2, ge=1, le=64)
+    local_validators: int = Field(2, ge=1, le=64, description="Validators of the local subnet.")
     local_port: Port = Field(8101, description="First validator; the others follow.")
     local_time_scale: float = Field(1.0, gt=0, le=1, description="Multiplies the local subnet's cooldowns.")
     local_image_share: Fraction = Field(0.2, description="Share of image tasks the local subnet gives out.")
@@ -150,13 +169,15 @@ class NetworkTable(_Table):
 class OperationsTable(_Table):
     """Logs, data and supervision."""
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["console", "json"] = "console"
-    log_dir: str = "logs"
-    data_dir: str = "data"
-    min_free_disk_bytes: int = Field(10 * 10**9, ge=0)
-    max_restarts: int = Field(50, ge=0)
-    kill_timeout_s: Seconds = 40.0
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["console", "json"] = Field("console", description="For people or for machines.")
+    log_dir: str = Field("logs", description="Folder of the log files.")
+    data_dir: str = Field("data", description="Folder of what is kept between runs.")
+    min_free_disk_bytes: int = Field(
+        10 * 10**9, ge=0, description="Checked before the start on a public network."
+    )
+    max_restarts: int = Field(50, ge=0, description="Failed starts in a row before PM2 gives up.")
+    kill_timeout_s: Seconds = Field(40.0, description="From SIGINT to SIGKILL; longer than drain_timeout_s.")
 
 
 class Settings(_Table):

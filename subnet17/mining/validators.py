@@ -31,7 +31,7 @@ OWNER_EVERY = 5
 """The owner's validator carries the organic traffic: it goes first on every fifth turn."""
 SMOOTHING = 0.2
 QUICK_REPLY_S = 2.0
-"""A reply that took longer says little of the validator's clock: some servers stamp Date when a request arrives."""
+"""A reply that took longer says little of its clock: some servers stamp Date when a request arrives."""
 COUNTS = ("pulls", "tasks", "accepted", "rejected", "skipped", "errors")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from subnet17.errors import ConfigError
 from subnet17.settings import PROJECT_ROOT, SHORT_NAMES, Settings, load_settings
+from subnet17.settings_doc import describe_settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -95,3 +96,9 @@ def test_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
 
 def test_shipped_file_is_valid_and_says_the_defaults() -> None:
     assert load_settings(PROJECT_ROOT / "mining.toml", environ={}) == Settings()
+
+
+def test_documentation_lists_each_key_as_it_is() -> None:
+    text = describe_settings()
+    assert (PROJECT_ROOT / "docs" / "configuration.md").read_text(encoding="utf-8") == text
+    assert "|  |" not in text, "a key has no meaning"
