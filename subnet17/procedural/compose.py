@@ -37,7 +37,7 @@ def stand_on(model: Model, support: Model) -> Model:
     low, high = model.bounds()
     footprint = float(max(high[0] - low[0], high[2] - low[2]))
     top = support.place("top")
-    scale = float(np.clip(1.05 * footprint / top.size, 0.0, 1.6 * (high[1] - low[1]) / _height(support)))
+    scale = float(np.clip(0.9 * footprint / top.size, 0.0, 1.6 * (high[1] - low[1]) / _height(support)))
     support = support.placed(scale=scale)
     return _on_point(model, support, support.place("top").position)
 

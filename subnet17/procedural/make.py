@@ -114,11 +114,11 @@ class _Maker:
         thing = relation.thing
         if relation.kind == "without":
             model.parts = [p for p in model.parts if p.name != thing.noun] or model.parts
+        elif relation.kind == "with" and dress_part(model, thing.noun, thing):
+            return
         elif thing.noun in DETAILS:
             rng = np.random.default_rng(int(self._seeds.integers(2**63)))
             DETAILS[thing.noun](model, thing, rng)
-        elif relation.kind == "with" and dress_part(model, thing.noun, thing):
-            return
         elif thing.family is None:
             self.notes.append(f"{relation.kind} {thing.noun!r}: not something this can add, left out")
         else:

@@ -15,12 +15,14 @@ from skimage.measure import label, marching_cubes
 from subnet17.errors import InvalidInputError
 from subnet17.procedural.light import Gloss, bake
 from subnet17.procedural.shapes import Array, Shape
-from subnet17.procedural.tessellate import vertex_normals
+from subnet17.procedural.tessellate import cut_long_edges, vertex_normals
 
 SIZE_PX = 112
 """Pixels along the longer side of the picture that is inflated."""
 BACKGROUND_DISTANCE = 0.12
 """sRGB distance (root mean square of R, G, B) from the border's colour that makes a pixel the object's."""
+COLOUR_PX = 288
+"""Pixels along the longer side of the picture that colours are taken from."""
 LEAST_SHARE = 0.002
 THICKNESS = 0.85
 """Depth relative to the width that a round object of this outline would have."""
@@ -34,23 +36,40 @@ def inflate_picture(image: Image.Image) -> trimesh.Trimesh:
     Raises:
         InvalidInputError: nothing stands out from the background.
     """
-    small = image.convert("RGBA")
-    small.thumbnail((SIZE_PX, SIZE_PX), Image.Resampling.BOX)
-    pixels = np.asarray(small, dtype=float) / 255
-    mask = _silhouette(pixels)
-    shape = _inflate(mask)
-    rows = np.clip(np.round(-shape.vertices[:, 1]).astype(int), 0, mask.shape[0] - 1)
-    columns = np.clip(np.round(shape.vertices[:, 0]).astype(int), 0, mask.shape[1] - 1)
-    base = _spread(pixels[..., :3], mask)[rows, columns]
-    low, high = shape.bounds()
-    vertices = (shape.vertices - (low + high) / 2) / float((high - low).max())
-    normals = vertex_normals(Shape(vertices, shape.faces))
+    mask = _silhouette(_pixels(image, SIZE_PX))
+    coarse = _inflate(mask)
+    points, faces = cut_long_edges(coarse.vertices, coarse.faces, 0.9, most_faces=60_000)
+    base = _colours_at(points, _pixels(image, COLOUR_PX), mask)
+    low, high = points.min(axis=0), points.max(axis=0)
+    vertices = (points - (low + high) / 2) / float((high - low).max())
+    normals = vertex_normals(Shape(vertices, faces))
     zeros = np.zeros(len(vertices))
-    colours = bake(base, vertices, normals, Gloss(zeros + 0.1, zeros, zeros))
+    # The picture brings its own light, so only part of ours is added.
+    colours = 0.6 * base + 0.4 * bake(base, vertices, normals, Gloss(zeros, zeros, zeros))
     rgba = np.concatenate([np.round(colours * 255), np.full((len(vertices), 1), 255)], axis=1).astype(
         np.uint8
     )
-    return trimesh.Trimesh(vertices=vertices, faces=shape.faces, vertex_colors=rgba, process=False)
+    return trimesh.Trimesh(vertices=vertices, faces=faces, vertex_colors=rgba, process=False)
+
+
+def _pixels(image: Image.Image, longest_px: int) -> Array:
+    """(H, W, 4) sRGB and alpha in 0..1, no longer than that."""
+    small = image.convert("RGBA")
+    small.thumbnail((longest_px, longest_px), Image.Resampling.BOX)
+    return np.asarray(small, dtype=float) / 255
+
+
+def _colours_at(points: Array, pixels: Array, mask: Mask) -> Array:
+    """(N, 3) colours of the picture at points in the mask's pixels; the rim takes those inside of it."""
+    rows, columns = -points[:, 1], points[:, 0]
+    coarse = Image.fromarray((mask * 255).astype(np.uint8)).resize(
+        (pixels.shape[1], pixels.shape[0]), Image.Resampling.NEAREST
+    )
+    colours = _spread(pixels[..., :3], np.asarray(coarse) > 127)
+    scale = pixels.shape[0] / mask.shape[0], pixels.shape[1] / mask.shape[1]
+    i = np.clip(np.round((rows + 0.5) * scale[0] - 0.5).astype(int), 0, pixels.shape[0] - 1)
+    j = np.clip(np.round((columns + 0.5) * scale[1] - 0.5).astype(int), 0, pixels.shape[1] - 1)
+    return np.asarray(colours[i, j])
 
 
 def _silhouette(pixels: Array) -> Mask:
@@ -119,16 +138,17 @@ def _smooth(field: Array) -> Array:
 
 def _spread(rgb: Array, mask: Mask) -> Array:
     """The object's colours drawn over its outline, so that no background bleeds into the rim."""
-    weight = _erode(mask).astype(float) if _erode(mask).any() else mask.astype(float)
-    colour = rgb * weight[..., None]
-    filled, known = colour.copy(), weight.copy()
-    for _ in range(8):
-        colour = np.stack([_smooth(colour[..., k]) for k in range(3)], axis=2)
-        weight = _smooth(weight)
-        fresh = (known < 0.5) & (weight > 1e-3)
-        filled[fresh] = colour[fresh] / weight[fresh][:, None]
+    core = mask
+    for _ in range(3):
+        core = _erode(core) if _erode(core).any() else core
+    filled, known = np.where(core[..., None], rgb, 0.0), core.astype(float)
+    for _ in range(12):
+        near = np.stack([_smooth(filled[..., k] * known) for k in range(3)], axis=2)
+        weight = _smooth(known)
+        fresh = (known < 0.5) & (weight > 0.02)
+        filled[fresh] = near[fresh] / weight[fresh][:, None]
         known[fresh] = 1.0
-    return filled
+    return np.where(known[..., None] > 0.5, filled, rgb)
 
 
 def _erode(mask: Mask) -> Mask:

@@ -96,6 +96,8 @@ def understand(prompt: str) -> Understanding:
     """Reads a prompt. Never raises for a string; an empty one is an unknown subject without words."""
     pieces = _pieces(_tokens(prompt))
     first = _read(pieces[0][1])
+    if not first.noun and len(pieces) > 1 and pieces[1][0] == "of":
+        first = _merged(_read(pieces.pop(1)[1]), first)  # "a picture of a cat"
     subject, likeness = _as_likeness(first, pieces)
     relations: list[Relation] = list(likeness)
     for kind, tokens in pieces[1:]:
@@ -125,6 +127,11 @@ def _pieces(tokens: list[str]) -> list[tuple[str, list[str]]]:
     pieces: list[tuple[str, list[str]]] = [("", [])]
     i = 0
     while i < len(tokens):
+        length, _ = _noun_at(tokens, i)
+        if length > 1:  # "suit of armor" is one noun
+            pieces[-1][1].extend(tokens[i : i + length])
+            i += length
+            continue
         length, kind = _relation_at(tokens, i)
         if kind in {"and", ","} and not (
             _names(pieces[-1][1]) and _names(_until_relation(tokens[i + length :]))
@@ -263,7 +270,9 @@ def _as_thing(reader: _Reader, noun: str, *, plural: bool) -> Thing:
     family = nouns().get(tuple(noun.split()))
     part = next((s for w in unknown[-1:] for s in vocab.singulars(w) if s in vocab.PARTS), "")
     covering = next((s for w in unknown[-1:] for s in vocab.singulars(w) if s in vocab.COVERINGS), "")
-    plural_only = noun.endswith("s") and not COLLECTIVES.isdisjoint(reader.listed("number"))
+    plural_only = (noun.endswith("s") or noun in vocab.IRREGULAR) and not COLLECTIVES.isdisjoint(
+        reader.listed("number")
+    )
     count = 1 if plural_only else 3 if plural and reader.count == 1 else reader.count
     if not noun and unknown:
         noun = part or covering or unknown[-1]

@@ -16,7 +16,6 @@ PAINTS = {
     "chicken": ("white feather", "cream feather", "ivory feather"),
     "rooster": ("auburn feather", "orange feather", "emerald feather"),
     "duck": ("yellow feather", "lemon feather", "mustard feather"),
-    "rubber duck": ("yellow rubber", "yellow rubber", "yellow rubber"),
     "penguin": ("black feather", "white feather", "charcoal feather"),
     "crow": ("black feather", "charcoal feather", "black feather"),
     "flamingo": ("pink feather", "rose feather", "fuchsia feather"),
@@ -83,8 +82,8 @@ def _add_head(model: Model, kind: str, y: float, z: float) -> None:
             "secondary", pair(ellipsoid(0.17, 0.18, 0.07).turned("y", 18).moved(0.145, y + 0.05, z + 0.235))
         )
         model.add("primary", ears((0.2, y + 0.2, z - 0.02), (0.16, 0.26, 0.12), 22), part="ear")
-    if kind in {"duck", "rubber duck", "penguin", "chicken"}:
-        wide = 0.13 if "duck" in kind else 0.07
+    if kind in {"duck", "penguin", "chicken"}:
+        wide = 0.13 if kind == "duck" else 0.07
         beak = body(
             [(0, 0, wide, 0.075), (0.14, -0.01, wide, 0.045), (0.27, 0.0, 0.6 * wide, 0.02)], sides=20
         )
@@ -117,14 +116,12 @@ def _add_wings(model: Model, kind: str, *, upright: bool) -> None:
     else:
         points = np.stack([0.4 + 0 * t, 0.78 - 0.14 * t, 0.15 - 0.5 * t], axis=1)
         lean = np.stack([0.02 + 0 * t, 0.3 + 0 * t, np.ones(14)], axis=1)
-    if kind not in {"penguin", "rubber duck"}:
+    if kind != "penguin":
         spin = np.full(14, 90.0)
         model.add("accent", pair(scatter(feather, points, directions=lean, spin=spin)), part="wing")
 
 
 def _add_feet(model: Model, kind: str) -> None:
-    if kind == "rubber duck":
-        return
     long = 0.5 if kind == "flamingo" else 0.0
     toe = [
         capsule((0.15, 0.03 - long, 0.08), (0.15 + dx, 0.02 - long, 0.3), 0.04, 0.025)

@@ -34,6 +34,7 @@ def make_wizard_hat(build: Build) -> Model:
     crown = tube(
         [(0, -0.08, 0), (0, 0.35, 0), (0, 0.85, -0.04), (0.02, 1.3, -0.16), (0.1, 1.62, -0.42)],
         [0.58, 0.46, 0.29, 0.16, 0.035],
+        round_ends=False,
     )
     model.add("primary", brim, crown, part="hat")
     model.add("secondary", torus(0.535, 0.055).scaled(1, 1.5, 1).moved(y=0.08), part="band")
@@ -112,7 +113,7 @@ def _bands(points: Array) -> Array:
 def make_santa_hat(build: Build) -> Model:
     model = _hat(build)
     path = [(0, -0.05, 0), (0, 0.35, 0), (0.1, 0.7, -0.05), (0.4, 0.85, -0.1), (0.72, 0.6, -0.1)]
-    model.add("primary", tube(path, [0.54, 0.47, 0.3, 0.17, 0.08]), part="hat")
+    model.add("primary", tube(path, [0.54, 0.47, 0.3, 0.17, 0.08], round_ends=False), part="hat")
     model.add("secondary", torus(0.52, 0.11), sphere(0.15).moved(0.76, 0.5, -0.1), part="band")
     return model
 
