@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from subnet17.procedural.shapes import Array, Shape, ellipsoid, grid, join, ring
+from subnet17.procedural.model import Model
+from subnet17.procedural.shapes import Array, Shape, ellipsoid, grid, join, pair, ring
 from subnet17.procedural.sweeps import capsule, curve, cylinder, extrude, lathe
 from subnet17.procedural.tessellate import vertex_normals
 
@@ -132,3 +133,18 @@ def cloth(sheet: Shape, thickness: float = 0.024) -> Shape:
     return join(
         [Shape(sheet.vertices + offset, sheet.faces), Shape(sheet.vertices - offset, sheet.faces[:, ::-1])]
     )
+
+
+def add_wheels(
+    model: Model, places: list[tuple[float, float]], radius: float, width: float, rim: str
+) -> None:
+    """Tyres and rims on both sides, at each (x, z); the wheels stand on y = 0."""
+    for x, z in places:
+        model.add("black rubber", pair(tyre(radius, width).moved(x, radius, z)), part="wheel")
+        model.add(rim, pair(disc_rim(0.7 * radius, width).moved(x, radius, z)), part="rim")
+
+
+def add_lights(model: Model, x: float, y: float, front: float, back: float) -> None:
+    """Two headlights at z = `front`, two tail lights at z = `back`."""
+    model.add("lemon light", pair(ellipsoid(0.06, 0.06, 0.025).moved(x, y, front)), part="headlight")
+    model.add("ruby gem", pair(ellipsoid(0.05, 0.05, 0.025).moved(x, y, back)), part="light")

@@ -16,11 +16,14 @@ SPACECRAFT = ("rocket", "space shuttle", "spaceship", "ufo")
 SHIPS = ("rowing boat", "sailboat", "sailing ship", "steamship", "submarine", "longship")
 VEHICLES = ("locomotive", "tank", "tractor", "cart", "bicycle", "motorcycle", "scooter")
 BUILDINGS = ("lighthouse", "windmill", "skyscraper", "watchtower", "temple", "church", "pagoda", "well")
-LANDMARKS = ("bridge", "tent", "pyramid", "igloo", "arch")
+HAULERS = ("bus", "fire engine", "bulldozer", "rover", "go-kart", "sled", "carriage", "wheelbarrow")
+LANDMARKS = ("bridge", "tent", "pyramid", "igloo", "arch", "fountain", "totem pole")
 HELD = ("axe", "hammer", "warhammer", "dagger", "spear", "shield", "bow", "staff", "wand", "pistol", "wrench",
-        "screwdriver", "saw", "shovel", "pickaxe", "key", "guitar", "violin", "trumpet", "bell")  # fmt: skip
-OTHERS = ("cannon", "anvil", "padlock", "anchor", "gear", "telescope", "piano", "drum", "harp")
-ALL = AIRCRAFT + SPACECRAFT + SHIPS + VEHICLES + BUILDINGS + LANDMARKS + HELD + OTHERS
+        "screwdriver", "saw", "shovel", "pickaxe", "key", "guitar", "violin", "trumpet", "bell",
+        "banjo", "saxophone", "drill")  # fmt: skip
+OTHERS = ("cannon", "anvil", "padlock", "anchor", "gear", "telescope", "piano", "drum", "harp", "accordion",
+          "toolbox")  # fmt: skip
+ALL = AIRCRAFT + SPACECRAFT + SHIPS + VEHICLES + HAULERS + BUILDINGS + LANDMARKS + HELD + OTHERS
 
 LENGTHWISE = ("airplane", "fighter jet", "space shuttle", "sailing ship", "steamship", "submarine",
               "longship", "locomotive", "tank", "tractor", "bicycle", "motorcycle", "scooter",

@@ -87,7 +87,7 @@ def make_fighter_jet(build: Build) -> Model:
 
 
 @family("biplane", words=("biplane", "propeller plane", "prop plane", "stunt plane", "triplane",
-        "warbird", "crop duster"), primary="red paint", secondary="cream paint",
+        "warbird", "crop duster"), primary="red paint", secondary="cream fabric",
         accent="tan wood")  # fmt: skip
 def make_biplane(build: Build) -> Model:
     model = build.model()
@@ -136,7 +136,7 @@ def _add_propeller(model: Model) -> None:
 
 
 @family("helicopter", words=("helicopter", "chopper", "rescue helicopter", "gunship"),
-        primary="red paint", secondary="white paint", accent="charcoal metal")  # fmt: skip
+        primary="red paint", secondary="white plastic", accent="charcoal metal")  # fmt: skip
 def make_helicopter(build: Build) -> Model:
     model = build.model()
     stations = [(-0.5, 0.1, 0.06, 0.1), (-0.3, 0.05, 0.22, 0.25), (0.1, 0, 0.3, 0.32),

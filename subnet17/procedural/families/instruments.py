@@ -1,4 +1,4 @@
-"""Pianos, drums, brass and bells."""
+"""Pianos, drums and accordions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from subnet17.procedural.model import Build, Model, family
 from subnet17.procedural.shapes import Array, box, ellipsoid, join, pair, ring, sphere, torus
-from subnet17.procedural.sweeps import capsule, cone, curve, cylinder, extrude, lathe, tube
+from subnet17.procedural.sweeps import capsule, curve, extrude, lathe, tube
 
 
 @family("piano", words=("piano", "grand piano", "concert piano", "upright piano",
@@ -122,8 +122,8 @@ def make_drum(build: Build) -> Model:
     model.add("primary", lathe([(0.6, -0.4), (0.6, 0.4)], smooth=False, sides=72), part="body")
     model.add(
         "secondary",
-        lathe([(0, 0.43), (0.6, 0.42)], smooth=False),
-        lathe([(0.6, -0.42), (0, -0.43)], smooth=False),
+        lathe([(0.6, 0.42), (0, 0.43)], smooth=False),
+        lathe([(0, -0.43), (0.6, -0.42)], smooth=False),
         part="skin",
     )
     model.add(
@@ -179,99 +179,32 @@ def _staves(points: Array) -> Array:
     return np.asarray(np.clip(np.cos(12 * np.arctan2(points[:, 0], points[:, 2])) * 20 - 19, 0, 1))
 
 
-@family("trumpet", words=("trumpet", "cornet", "bugle", "trombone"), primary="gold",
-        secondary="silver", accent="ivory plastic")  # fmt: skip
-def make_trumpet(build: Build) -> Model:
+@family("accordion", words=("accordion", "concertina", "squeezebox"), primary="red paint",
+        secondary="ivory plastic", accent="gold")  # fmt: skip
+def make_accordion(build: Build) -> Model:
     model = build.model()
-    bell = lathe(
-        [
-            (0.045, -0.1),
-            (0.06, 0.35),
-            (0.11, 0.6),
-            (0.24, 0.78),
-            (0.36, 0.85),
-            (0.34, 0.84),
-            (0.2, 0.74),
-            (0.05, 0.5),
-        ]
-    )
-    model.add(
-        "primary",
-        bell.turned("z", -90).moved(0.15, 0.12),
-        torus(0.36, 0.018).turned("z", 90).moved(1.0, 0.12),
-        part="bell",
-    )
-    loop = [
-        (-0.95, 0.12, 0),
-        (0.35, 0.12, 0.0),
-        (0.52, 0.02, 0),
-        (0.52, -0.12, 0),
-        (0.35, -0.22, 0),
-        (-0.35, -0.22, 0),
-        (-0.52, -0.12, 0),
-        (-0.52, 0.02, 0.06),
-        (-0.35, 0.12, 0.1),
-        (0.1, 0.12, 0.09),
-    ]
-    model.add(
-        "primary",
-        tube(loop[:6], 0.042),
-        tube([(0.3, -0.22, 0), *loop[5:9], (0.15, 0.12, 0.02)], 0.042),
-        part="tube",
-    )
-    for x in (-0.18, 0.0, 0.18):
-        model.add("primary", cylinder(0.07, 0.46, bevel=0.02).moved(x, -0.06, 0.04), part="valve")
+    for side in (-1, 1):
         model.add(
-            "secondary",
-            cylinder(0.02, 0.12).moved(x, 0.22, 0.04),
-            cylinder(0.076, 0.05).moved(x, -0.29, 0.04),
-            cylinder(0.076, 0.04).moved(x, 0.17, 0.04),
-            part="valve",
+            "primary", box(0.3, 1.05, 0.6, bevel=0.07).turned("z", -7 * side).moved(0.62 * side), part="body"
         )
-        model.add("accent", cylinder(0.055, 0.04, bevel=0.015).moved(x, 0.29, 0.04), part="button")
-    mouth = lathe([(0.02, -0.02), (0.035, 0.12), (0.085, 0.2), (0.085, 0.22), (0.03, 0.2)])
-    model.add("secondary", mouth.turned("z", 90).moved(-0.92, 0.12), part="mouthpiece")
-    rings = [torus(0.05, 0.016).turned("z", 90).moved(x, 0.12) for x in (-0.75, -0.4, 0.3)]
-    model.add("secondary", *rings, torus(0.07, 0.016).turned("x", 90).moved(0.34, 0.22))
-    model.anchor("grip", (0, -0.06, 0.04), size=0.25)
-    return model
-
-
-@family("bell", words=("bell", "hand bell", "handbell", "church bell", "school bell"),
-        primary="gold", secondary="brown wood", accent="brass")  # fmt: skip
-def make_bell(build: Build) -> Model:
-    model = build.model()
-    shell = lathe(
-        [
-            (0.2, -0.38),
-            (0.56, -0.6),
-            (0.6, -0.57),
-            (0.5, -0.42),
-            (0.4, -0.1),
-            (0.36, 0.2),
-            (0.26, 0.36),
-            (0, 0.42),
-        ]
-    )
-    model.add("primary", shell, part="body")
-    model.add(
-        "accent",
-        *[torus(r, 0.022).moved(y=y) for r, y in ((0.545, -0.5), (0.44, -0.25), (0.38, 0.12))],
-        part="band",
-    )
-    model.add(
-        "charcoal iron",
-        sphere(0.14).moved(y=-0.62),
-        capsule((0, -0.3, 0), (0, -0.6, 0), 0.04),
-        part="clapper",
-    )
-    if build.has("church", "jingle"):
-        model.add("accent", torus(0.14, 0.05).turned("x", 90).moved(y=0.52), part="ring")
-    else:
-        handle = lathe(
-            [(0.07, 0.4), (0.09, 0.5), (0.06, 0.6), (0.1, 0.85), (0.08, 1.05), (0.12, 1.16), (0, 1.25)]
+        model.add(
+            "accent",
+            box(0.31, 0.04, 0.61, bevel=0.015).moved(y=0.38).turned("z", -7 * side).moved(0.62 * side),
+            box(0.31, 0.04, 0.61, bevel=0.015).moved(y=-0.38).turned("z", -7 * side).moved(0.62 * side),
+            part="trim",
         )
-        model.add("secondary", handle, part="handle")
-        model.add("accent", torus(0.085, 0.035).moved(y=0.43), cone(0.05, 0.1).moved(y=1.27), part="band")
-    model.anchor("grip", (0, 0.8, 0), size=0.22)
+    for k in range(9):
+        x = -0.4 + 0.1 * k
+        high = 0.96 + 0.0 * k
+        model.add(
+            "charcoal leather" if k % 2 else "secondary",
+            box(0.075, high, 0.55, bevel=0.03).turned("z", -14 * x).moved(x),
+            part="bellows",
+        )
+    keys = [box(0.035, 0.055, 0.2, bevel=0.008).moved(0.8, 0.36 - 0.065 * k, 0.16) for k in range(12)]
+    model.add("secondary", join(keys).turned("z", -7).moved(y=0.09), part="key")
+    dots = [sphere(0.028).moved(-0.79, 0.3 - 0.1 * k, z) for k in range(7) for z in (-0.05, 0.06, 0.17)]
+    model.add("secondary", join(dots).turned("z", 7).moved(y=-0.09), part="button")
+    strap = tube([(-0.45, 0.42, -0.3), (-0.4, 0.2, -0.52), (-0.4, -0.2, -0.52), (-0.45, -0.42, -0.3)], 0.045)
+    model.add("brown leather", strap, strap.mirrored(), part="strap")
     return model

@@ -1,4 +1,4 @@
-"""Bridges, tents, pyramids, igloos and arches."""
+"""Bridges, tents, pyramids and igloos."""
 
 from __future__ import annotations
 
@@ -213,38 +213,4 @@ def make_igloo(build: Build) -> Model:
         lathe([(0, -0.03), (0.92, -0.03), (0.95, 0.0), (0.78, 0.04)]).scaled(1, 1, 1.3).moved(z=0.18),
         part="base",
     )
-    return model
-
-
-@family("arch", words=("archway", "arch", "portal", "gateway"), primary="grey stone",
-        secondary="ash stone", accent="slate stone", light="violet light")  # fmt: skip
-def make_arch(build: Build) -> Model:
-    model = build.model()
-    for x in (-0.62, 0.62):
-        for k in range(6):
-            width = build.vary(0.36, 0.07)
-            stone = box(width, 0.19, build.vary(0.36, 0.07), bevel=0.035).turned(
-                "y", float(build.rng.uniform(-4, 4))
-            )
-            model.add("primary" if k % 2 else "secondary", stone.moved(x, 0.2 + 0.19 * k, 0), part="stone")
-        model.add(
-            "accent",
-            box(0.5, 0.12, 0.5, bevel=0.03).moved(x, 0.06, 0),
-            box(0.46, 0.1, 0.46, bevel=0.03).moved(x, 1.29, 0),
-            part="base",
-        )
-    angles = np.deg2rad(np.linspace(0, 180, 12))
-    for k, (a, b) in enumerate(pairwise(angles)):
-        middle = (a + b) / 2
-        size = 0.42 if k == 5 else 0.33
-        stone = box(0.2, size, 0.36, bevel=0.035).turned("z", np.rad2deg(middle) - 90)
-        spot = (0.64 * np.cos(middle), 1.34 + 0.64 * np.sin(middle), 0)
-        model.add("accent" if k == 5 else "primary" if k % 2 else "secondary", stone.at(spot), part="stone")
-    if build.has("portal", "magic", "magical"):
-        arc = np.deg2rad(np.linspace(0, 180, 21))
-        door = np.concatenate(
-            [[[-0.46, 0.1], [0.46, 0.1]], np.stack([0.46 * np.cos(arc), 1.34 + 0.46 * np.sin(arc)], axis=1)]
-        )
-        model.add("light", extrude(door, 0.06), part="light")
-    model.anchor("top", (0, 2.14, 0), size=0.35)
     return model

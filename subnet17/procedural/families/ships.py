@@ -175,7 +175,7 @@ def _bones() -> Shape:
 
 @family("steamship", words=("ship", "steamship", "cruise ship", "ocean liner", "steamboat",
         "tugboat", "tug boat", "tug", "ferry", "fishing boat", "trawler", "motorboat",
-        "cargo ship", "battleship"), primary="red paint", secondary="white paint",
+        "cargo ship", "battleship"), primary="red paint", secondary="white plastic",
         accent="black paint")  # fmt: skip
 def make_steamship(build: Build) -> Model:
     model = build.model()
@@ -257,7 +257,7 @@ def _add_liner_decks(model: Model) -> None:
 
 
 @family("submarine", words=("submarine", "sub", "u boat", "bathyscaphe"),
-        primary="yellow paint", secondary="red paint", accent="brass")  # fmt: skip
+        primary="yellow paint", secondary="red plastic", accent="brass")  # fmt: skip
 def make_submarine(build: Build) -> Model:
     model = build.model()
     stations = [(-0.95, 0, 0.05, 0.05), (-0.7, 0, 0.2, 0.2), (-0.2, 0, 0.33, 0.33),

@@ -11,7 +11,7 @@ from subnet17.procedural.sweeps import body, capsule, cylinder, lathe
 
 
 @family("rocket", words=("rocket", "rocketship", "rocket ship", "space rocket", "missile"),
-        primary="white paint", secondary="red paint", accent="ash metal")  # fmt: skip
+        primary="white paint", secondary="red plastic", accent="ash metal")  # fmt: skip
 def make_rocket(build: Build) -> Model:
     model = build.model()
     fat = 0.24 if build.has("missile", "realistic", "modern") else 0.34

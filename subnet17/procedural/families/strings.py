@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from subnet17.procedural.model import Build, Model, family
-from subnet17.procedural.shapes import Array, Shape, box, ellipsoid, grid, join, pair, sphere, torus
-from subnet17.procedural.sweeps import capsule, curve, cylinder, extrude, tube
+from subnet17.procedural.shapes import Array, Shape, box, ellipsoid, grid, join, pair, ring, sphere, torus
+from subnet17.procedural.sweeps import capsule, curve, cylinder, extrude, lathe, tube
 
 
 def _sound_box(outline: Array, depth: float) -> tuple[Shape, Shape, Array]:
@@ -252,3 +252,23 @@ def _lyre(build: Build) -> Model:
     model.add("accent", join(lines), part="string")
     model.anchor("grip", (0.48, -0.1, 0), size=0.2)
     return model
+
+
+@family("banjo", words=("banjo", "bluegrass banjo"), primary="cream leather",
+        secondary="brown wood", accent="ash steel")  # fmt: skip
+def make_banjo(build: Build) -> Model:
+    model = build.model()
+    model.add("primary", lathe([(0.45, 0.1), (0, 0.1)], smooth=False).turned("x", 90), part="skin")
+    model.add(
+        "secondary", lathe([(0, -0.12), (0.4, -0.1), (0.46, 0.0), (0.46, 0.08)]).turned("x", 90), part="body"
+    )
+    model.add("accent", torus(0.46, 0.035).turned("x", 90).moved(z=0.09), part="rim")
+    bracket = join([capsule((0, 0.48, 0.1), (0, 0.48, -0.06), 0.02), sphere(0.03).moved(y=0.48, z=0.1)])
+    model.add("accent", ring(bracket, 16, axis="z"), part="bolt")
+    model.add("brown wood", box(0.16, 0.03, 0.07, bevel=0.01).moved(y=-0.15, z=0.12), part="bridge")
+    parts = Model({**model.roles, "accent": "chocolate wood"})
+    _add_neck(parts, top=1.1, width=0.1, z=0.08)
+    _add_strings(parts, -0.4, 1.05, 0.035, 0.155, 5)
+    model.include(parts.placed((0, 0.36, 0)))
+    model.anchor("grip", (0, 0.9, 0.08), size=0.16)
+    return model.placed((0, -0.5, 0))

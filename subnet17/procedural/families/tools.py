@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from subnet17.procedural.mechanics import cloth
+from subnet17.procedural.mechanics import cloth, forward, upright
 from subnet17.procedural.model import Build, Model, family
 from subnet17.procedural.shapes import box, ellipsoid, grid, join, pair, torus
-from subnet17.procedural.sweeps import capsule, curve, cylinder, extrude, tube
+from subnet17.procedural.sweeps import body, capsule, curve, cylinder, extrude, tube
 
 
 @family("wrench", words=("wrench", "spanner", "adjustable wrench", "monkey wrench"),
@@ -141,4 +141,90 @@ def make_pickaxe(build: Build) -> Model:
     model.add("accent", box(0.24, 0.26, 0.26, bevel=0.03).moved(y=0.73), part="head")
     model.add("accent", torus(0.066, 0.02).moved(y=-0.95), torus(0.066, 0.02).moved(y=-0.55), part="band")
     model.anchor("grip", (0, -0.55, 0), size=0.15)
+    return model
+
+
+@family("drill", words=("drill", "cordless drill", "power drill", "electric drill"),
+        primary="yellow plastic", secondary="black rubber", accent="ash steel")  # fmt: skip
+def make_drill(build: Build) -> Model:
+    model = build.model()
+    motor = body(
+        [
+            (-0.6, 0.35, 0.12, 0.14, 0.3),
+            (-0.45, 0.35, 0.2, 0.2, 0.3),
+            (0.1, 0.35, 0.19, 0.2, 0.2),
+            (0.3, 0.35, 0.13, 0.13, 0),
+        ]
+    )
+    model.add("primary", motor, part="body")
+    handle = [(-0.42, 0.22), (-0.1, 0.24), (-0.16, -0.45), (-0.44, -0.42)]
+    model.add("primary", upright(handle, 0.24, taper=0.85), part="handle")
+    model.add(
+        "secondary",
+        upright([(-0.46, 0.12), (-0.34, 0.14), (-0.38, -0.4), (-0.48, -0.4)], 0.25, taper=0.9),
+        part="grip",
+    )
+    model.add("secondary", box(0.42, 0.24, 0.62, bevel=0.06).moved(y=-0.54, z=-0.26), part="battery")
+    model.add("primary", box(0.43, 0.06, 0.5, bevel=0.02).moved(y=-0.54, z=-0.26))
+    model.add(
+        "secondary",
+        forward([(0.12, 0.28), (0.14, 0.34), (0.14, 0.48), (0.07, 0.6)], smooth=False).moved(y=0.35),
+        part="chuck",
+    )
+    model.add(
+        "secondary",
+        *[box(0.42, 0.025, 0.07).moved(y=0.35 + 0.06 * k, z=-0.4) for k in (-1, 0, 1)],
+        part="vent",
+    )
+    t = np.linspace(0, 1, 40)
+    flute = np.stack([0.035 * np.cos(22 * t), 0.35 + 0.035 * np.sin(22 * t), 0.58 + 0.42 * t], axis=1)
+    model.add(
+        "accent",
+        forward([(0.035, 0.55), (0.035, 0.98), (0, 1.05)], smooth=False).moved(y=0.35),
+        tube(flute, 0.025, smooth=False),
+        part="bit",
+    )
+    model.add("red plastic", box(0.08, 0.14, 0.07, bevel=0.02).moved(y=0.08, z=-0.08), part="trigger")
+    model.anchor("grip", (0, -0.1, -0.28), size=0.3)
+    return model
+
+
+@family("toolbox", words=("toolbox", "tool box", "tool chest"), primary="red paint",
+        secondary="ash steel", accent="black rubber")  # fmt: skip
+def make_toolbox(build: Build) -> Model:
+    model = build.model()
+    model.add(
+        "primary",
+        *[box(1.3, 0.5, 0.04).moved(y=0.25, z=z) for z in (-0.33, 0.33)],
+        *[box(0.04, 0.5, 0.7).moved(x, 0.25) for x in (-0.64, 0.64)],
+        box(1.3, 0.04, 0.7),
+        part="body",
+    )
+    for side in (-1, 1):
+        tray = join(
+            [
+                box(1.26, 0.04, 0.36),
+                *[box(1.26, 0.15, 0.03).moved(y=0.07, z=z) for z in (-0.17, 0.17)],
+                *[box(0.03, 0.15, 0.36).moved(x, 0.07) for x in (-0.62, 0.62)],
+            ]
+        )
+        model.add("primary", tray.moved(y=0.62, z=0.42 * side), part="tray")
+        arms = pair(
+            join(capsule((0.66, 0.4, z * side), (0.66, 0.66, (z + 0.25) * side), 0.022) for z in (0.08, 0.25))
+        )
+        model.add("secondary", arms, part="hinge")
+        tools = [
+            capsule((-0.45, 0.68, 0.42 * side), (0.1, 0.68, 0.42 * side), 0.03),
+            box(0.3, 0.06, 0.12).moved(0.36, 0.68, 0.42 * side),
+        ]
+        model.add("secondary", *tools, part="tool")
+        model.add(
+            "yellow plastic",
+            capsule((-0.5, 0.68, 0.42 * side), (-0.25, 0.68, 0.42 * side), 0.05),
+            part="tool",
+        )
+    model.add("secondary", pair(capsule((0.6, 0.4, 0), (0.6, 0.98, 0), 0.028)), part="handle")
+    model.add("accent", capsule((-0.6, 0.98, 0), (0.6, 0.98, 0), 0.05), part="handle")
+    model.add("secondary", pair(box(0.12, 0.14, 0.04, bevel=0.012).moved(0.35, 0.4, 0.355)), part="clasp")
+    model.anchor("inside", (0, 0.6, 0), size=0.6)
     return model
