@@ -1,4 +1,4 @@
-"""Draws docs/contact_sheet.png: 24 prompts, made by the embedded generator, seen by the validators' cameras."""
+"""Draws docs/contact_sheet.png: 24 prompts by the embedded generator, seen by the validators' camera."""
 
 from __future__ import annotations
 
