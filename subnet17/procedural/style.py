@@ -22,6 +22,8 @@ SAME_PART = {
     "jacket": "shirt", "coat": "shirt", "suit": "shirt", "dress": "shirt", "tunic": "shirt",
     "robe": "shirt", "shoe": "boot", "cushion": "seat", "hilt": "handle", "fur": "body", "skin": "body",
     "hood": "body", "crown": "leaf", "icing": "topping", "frosting": "topping", "pommel": "guard",
+        "gemstone": "gem",
+    "jewel": "gem", "stand": "base", "holder": "base", "chain": "strap",
 }  # fmt: skip
 """Part names that may stand for another when an object lacks the first."""
 

@@ -70,8 +70,9 @@ RELATIONS: dict[tuple[str, ...], str] = {
     ("dressed", "as"): "wearing", ("clad", "in"): "wearing", ("holding",): "holding", ("holds",): "holding",
     ("carrying",): "holding", ("wielding",): "holding", ("gripping",): "holding", ("with",): "with",
     ("having",): "with", ("has",): "with", ("featuring",): "with", ("decorated", "with"): "with",
-    ("adorned", "with"): "with", ("and",): "and", ("topped", "with"): "with", ("surrounded", "by"): "with",
-    ("filled", "with"): "with", ("full", "of"): "with", ("engraved", "with"): "with",
+    ("adorned", "with"): "with", ("and",): "and", ("topped", "with"): "with", ("topped", "by"): "with",
+    ("surrounded", "by"): "with",
+    ("filled", "with"): "filled", ("full", "of"): "filled", ("engraved", "with"): "with",
     ("covered", "in"): "covered", ("covered", "with"): "covered", ("on", "top", "of"): "on",
     ("sitting", "on"): "on", ("standing", "on"): "on", ("resting", "on"): "on", ("riding",): "on",
     ("riding", "on"): "on", ("perched", "on"): "on", ("on",): "on", ("atop",): "on", ("upon",): "on",
@@ -94,6 +95,7 @@ COVERINGS = {
 """What "with stripes" or "covered in moss" does: a finish or a material."""
 
 PARTS = _words("""
+    lace sprinkle seed hoop dial strap page cover lock rind flame candle sucker pot wrapper saddle
     rune symbol glyph engraving marking spike thorn flame fire flower blossom gem jewel gemstone led wheel
     tire tyre rim door window windshield roof hood bumper leg arm hand foot paw hoof head face eye ear nose
     snout muzzle beak mane tail wing fin horn antler tusk trunk neck back belly chest body hair beard
@@ -104,7 +106,7 @@ PARTS = _words("""
     trousers jeans boot shoe glove belt robe tunic sleeve buckle visor plume cross emblem pattern skin fur
     feather scale claw tooth fang tongue joint bolt rivet gear antenna eyebrow whisker collar drawer shelf
     frame mattress pillow blanket curtain ribbon bow spout rudder propeller cockpit fuselage nozzle flag
-    pole chain
+    pole chain oar grip track runner tray funnel
 """)
 """Names of parts; which of them an object has, only the object knows."""
 
