@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from subnet17.generation.asset import GeneratedAsset, write_cloud, write_mesh
 from subnet17.generation.request import GenerationRequest, Profile
-from subnet17.procedural import make
-from subnet17.procedural.make import Made
+from subnet17.procedural.make import Made, make_model, make_model_from_image
 from subnet17.serving.inputs import read_image
 from subnet17.serving.stages import Stages
 from subnet17.splat.from_mesh import mesh_to_splats
@@ -54,6 +53,6 @@ def generate(request: GenerationRequest, splat_count: int) -> GeneratedAsset:
 
 def _make(request: GenerationRequest) -> Made:
     if request.image is not None:
-        return make.make_model_from_image(read_image(request.image, field="prompt_image"), seed=request.seed)
+        return make_model_from_image(read_image(request.image, field="prompt_image"), seed=request.seed)
     assert request.prompt is not None  # noqa: S101 - a request has one of the two
-    return make.make_model(request.prompt, seed=request.seed)
+    return make_model(request.prompt, seed=request.seed)

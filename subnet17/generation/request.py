@@ -8,7 +8,7 @@ from typing import Any, Literal, cast, get_args
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
 
 from subnet17.errors import InvalidInputError, UnknownFormatError, UnsupportedMediaError
 from subnet17.serving.http import media_type_of, read_json_object
@@ -84,8 +84,8 @@ async def _read_fields(request: Request) -> dict[str, Any]:
         form = await request.form(
             max_files=1, max_fields=len(FIELDS), max_part_size=MAX_IMAGE_BYTES * 4 // 3 + 4
         )
-    except MultiPartException as error:
-        raise InvalidInputError(f"form can't be read: {error.message}") from None
+    except HTTPException as error:
+        raise InvalidInputError(f"form can't be read: {error.detail}") from None
     repeated = [key for key in form if len(form.getlist(key)) > 1]
     if repeated:
         raise InvalidInputError(f"field {repeated[0][:40]!r} is given more than once", field=repeated[0][:40])
