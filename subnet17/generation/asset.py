@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import trimesh
 
+from subnet17.errors import AssetError, StageError
 from subnet17.generation.request import AssetFormat
 from subnet17.splat.cloud import GaussianCloud
 from subnet17.splat.ply import write_ply
@@ -30,8 +31,15 @@ class GeneratedAsset:
 
 
 def write_cloud(cloud: GaussianCloud, asset_format: AssetFormat) -> bytes:
-    """The bytes of a splat format, ply or spz."""
-    return write_ply(cloud) if asset_format == "ply" else encode_spz(cloud)
+    """The bytes of a splat format, ply or spz.
+
+    Raises:
+        StageError: the cloud can't be written, which is the generator's fault and not the caller's.
+    """
+    try:
+        return write_ply(cloud) if asset_format == "ply" else encode_spz(cloud)
+    except AssetError as error:
+        raise StageError(f"write failed: {error.message}", stage="write", **error.detail) from None
 
 
 def write_mesh(mesh: trimesh.Trimesh, asset_format: AssetFormat) -> bytes:
