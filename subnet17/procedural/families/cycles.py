@@ -52,7 +52,7 @@ def make_bicycle(build: Build) -> Model:
     model.add("secondary", saddle, part="seat")
     _add_pedals(model)
     _add_mudguards(model)
-    model.anchor("top", (0, 1.0, -0.26), size=0.35)
+    model.anchor("top", (0, 1.0, -0.26), size=0.75)
     return model
 
 
@@ -127,7 +127,7 @@ def make_motorcycle(build: Build) -> Model:
     model.add("accent", forward([(0.05, 0.38), (0.11, 0.46), (0.12, 0.56)]).moved(y=0.93), part="headlight")
     model.add("lemon light", ellipsoid(0.11, 0.11, 0.04).moved(y=0.93, z=0.55), part="light")
     model.add("ruby gem", ellipsoid(0.07, 0.04, 0.03).moved(y=0.74, z=-0.93), part="light")
-    model.anchor("top", (0, 0.8, -0.35), size=0.4)
+    model.anchor("top", (0, 0.8, -0.35), size=0.8)
     return model
 
 
@@ -203,5 +203,5 @@ def make_scooter(build: Build) -> Model:
         ellipsoid(0.06, 0.06, 0.015).moved(0.3, 1.26, 0.3),
     ]
     model.add("accent", pair(join(mirror)), part="mirror")
-    model.anchor("top", (0, 0.74, -0.4), size=0.4)
+    model.anchor("top", (0, 0.74, -0.4), size=0.8)
     return model

@@ -86,7 +86,7 @@ def make_saw(build: Build) -> Model:
         (-0.48, -0.05, 0),
     ]
     loop = curve([*grip, grip[0]], 48)
-    model.add("secondary", tube(loop, 0.085, smooth=False).scaled(1, 1, 0.75), part="handle")
+    model.add("secondary", tube(loop, 0.085, smooth=False).scaled(1, 1, 0.75), part="grip")
     plate = [(-0.62, 0.28), (-0.3, 0.24), (-0.26, -0.08), (-0.38, -0.2), (-0.6, -0.22)]
     model.add("secondary", extrude(plate, 0.11, taper=0.93), part="handle")
     model.add(

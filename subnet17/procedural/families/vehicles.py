@@ -175,7 +175,7 @@ def make_tractor(build: Build) -> Model:
         capsule((-0.36, 0.28, 0.58), (0.36, 0.28, 0.58), 0.05),
         box(0.3, 0.16, 0.1, bevel=0.03).moved(y=0.42, z=0.84),
     )
-    model.anchor("top", (0, 1.49, -0.3), size=0.6)
+    model.anchor("top", (0, 1.49, -0.3), size=0.85)
     return model
 
 
