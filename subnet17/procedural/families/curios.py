@@ -135,7 +135,7 @@ def make_skull(build: Build) -> Model:
                 part="tooth",
             )
     model.anchor("head_top", (0, 1.42, -0.02), size=0.98)
-    model.anchor("eyes", (0, 0.7, 0.6), size=0.9)
+    model.anchor("eyes", (0, 0.69, 0.6), size=0.88)
     model.anchor("top", (0, 1.45, 0), size=0.6)
     return model
 

@@ -101,7 +101,6 @@ def make_rose(build: Build) -> Model:
         "primary",
         _facing(join(petals).scaled(1.2), 12),
         part="petal",
-        fade=("maroon petal", lambda p: 2.3 - 5 * np.hypot(p[:, 0], p[:, 2] - 0.1)),
     )
     model.add("primary", _facing(ellipsoid(0.13, 0.2, 0.13).moved(y=0.2), 12), part="petal")
     model.add("secondary", _facing(ring(leaf(0.3, 0.11, bend_deg=60).turned("x", 60), 5), 12))

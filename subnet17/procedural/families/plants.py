@@ -56,7 +56,7 @@ def make_cactus(build: Build) -> Model:
     right = [((-0.15, 0.82, 0), (-0.46, 0.82, 0), (-0.6, 0.98, 0), (-0.6, 1.42, 0)), (0.15, 0.16, 0.17, 0.13)]
     for path, radii in (trunk, left, right):
         stem, spines = _ribbed(np.array(path), np.array(radii), 12 if path is trunk[0] else 9)
-        model.add("primary", stem, part="stem", fade=("dark green leather", lambda p: 0.6 - 1.0 * p[:, 1]))
+        model.add("primary", stem, part="stem")
         model.add("accent", spines, part="spine")
     petals = ring(leaf(0.2, 0.11, bend_deg=70).turned("x", 15).moved(z=0.03), 7)
     places = np.array([[0, 1.83, 0], [0.62, 1.33, 0], [-0.6, 1.54, 0]])
@@ -186,7 +186,6 @@ def make_potted_plant(build: Build) -> Model:
         "primary",
         join(leaves).moved(y=0.58),
         part="leaf",
-        fade=("dark green leaves", lambda p: 1.5 - 1.6 * p[:, 1]),
     )
     model.anchor("head_top", (0, 1.35, 0), size=0.6)
     model.anchor("eyes", (0, 0.38, 0.42), size=0.7)
@@ -247,9 +246,9 @@ def make_pumpkin(build: Build) -> Model:
     round_ = ellipsoid(0.72, 0.56, 0.72)
     v = round_.vertices
     around = np.arctan2(v[:, 0], v[:, 2])
-    v = v * (1 - 0.075 * (1 - np.abs(np.cos(5.5 * around))) ** 1.5)[:, None]
+    v = v * (1 - 0.11 * (1 - np.abs(np.cos(5.5 * around))) ** 1.5)[:, None]
     v[:, 1] -= 0.16 * np.exp(-((v[:, 0] ** 2 + v[:, 2] ** 2) / 0.05)) * np.sign(v[:, 1])
-    model.add("primary", Shape(v, round_.faces).moved(y=0.55), part="body", fade=("auburn leather", _grooves))
+    model.add("primary", Shape(v, round_.faces).moved(y=0.55), part="body")
     model.add(
         "secondary",
         tube([(0, 0.9, 0), (0.01, 1.1, 0), (0.1, 1.28, 0.05)], [0.13, 0.08, 0.075], section=polygon(6, 1.0)),
@@ -260,11 +259,6 @@ def make_pumpkin(build: Build) -> Model:
     model.anchor("head_top", (0, 1.02, 0), size=1.15)
     model.anchor("eyes", (0, 0.68, 0.68), size=1.1)
     return model
-
-
-def _grooves(p: Array) -> Array:
-    around = np.arctan2(p[:, 0], p[:, 2])
-    return np.asarray(np.clip(0.75 - 3.2 * np.abs(np.cos(5.5 * around)), 0, 0.7))
 
 
 def _carve(model: Model, role: str) -> None:
