@@ -53,6 +53,31 @@ def put_in(model: Model, holder: Model) -> Model:
     return _on_point(model, holder, spot)
 
 
+def fill(model: Model, items: list[Model]) -> None:
+    """Heaps things into the model's mouth; tall ones stand in it side by side, as flowers do in a vase."""
+    mouth = model.place("inside")
+    width, height, _ = np.ptp(items[0].bounds(), axis=0)
+    if height > 1.3 * width:
+        _stand_in(model, items, scale=max(0.5 * mouth.size, 0.7 * _height(model)) / height)
+        return
+    heap = line_up(items)
+    low, high = heap.bounds()
+    heap = heap.placed(scale=0.85 * mouth.size / float(max(high[0] - low[0], high[2] - low[2])))
+    low, high = heap.bounds()
+    foot = np.array([(low[0] + high[0]) / 2, low[1] + 0.25 * (high[1] - low[1]), (low[2] + high[2]) / 2])
+    model.include(heap.placed(mouth.position - foot))
+
+
+def _stand_in(model: Model, items: list[Model], *, scale: float) -> None:
+    mouth = model.place("inside")
+    for i, item in enumerate(items):
+        angle = 2 * np.pi * i / len(items)
+        low, high = item.bounds() * scale
+        foot = np.array([(low[0] + high[0]) / 2, low[1] + 0.2 * (high[1] - low[1]), (low[2] + high[2]) / 2])
+        spot = mouth.position + 0.28 * mouth.size * np.array([np.sin(angle), 0.0, np.cos(angle)])
+        model.include(item.placed(spot - foot, scale=scale))
+
+
 def _on_point(model: Model, support: Model, point: Array) -> Model:
     low, high = model.bounds()
     foot = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])

@@ -39,7 +39,9 @@ def _spots(model: Model, count: int, rng: np.random.Generator, *, upright: bool,
     """[(K, 3) places spread over the outer surface, (K, 3) outward normals]; `apart`: share of the size."""
     points, normals = _outside(model, CARVED if upright else frozenset())
     if upright:
-        keep = np.abs(normals[:, 1]) < 0.45
+        low, high = model.bounds()[:, 1]
+        clear_of_ground = points[:, 1] > low + 0.2 * (high - low)
+        keep = (np.abs(normals[:, 1]) < 0.45) & clear_of_ground
         points, normals = (points[keep], normals[keep]) if keep.sum() > 50 else (points, normals)
     order = rng.permutation(len(points))[:4000]
     points, normals = points[order], normals[order]
@@ -68,10 +70,10 @@ def _paint(thing: Thing, colour: str, material: str, *finishes: str) -> Paint:
 
 
 def _add_runes(model: Model, thing: Thing, rng: np.random.Generator) -> None:
-    height = 0.055 * _size_of(model)
-    points, normals = _spots(model, 26, rng, upright=True, apart=0.125)
+    height = 0.11 * _size_of(model)
+    points, normals = _spots(model, 22, rng, upright=True, apart=0.14)
     strokes = [
-        capsule(point + start, point + end, 0.13 * height)
+        capsule(point + start, point + end, 0.07 * height)
         for point, normal in zip(points, normals, strict=True)
         for start, end in _sign(normal, 0.5 * height, rng)
     ]

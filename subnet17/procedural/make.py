@@ -17,6 +17,8 @@ from subnet17.procedural.picture import inflate_picture
 from subnet17.procedural.prompt import Relation, Thing, Understanding, understand
 from subnet17.procedural.style import dress, dress_part
 
+ATTACHED = frozenset(["wearing", "holding", "with", "without", "filled"])
+"""Relations that belong to each copy; the others surround the whole group."""
 ABSTRACT = "abstract"
 """The family that stands in for what is not known."""
 
@@ -91,7 +93,7 @@ class _Maker:
         if subject.family is None:
             named = f"unknown word {subject.noun!r}" if subject.noun else "no object named"
             self.notes.append(f"{named}: made an abstract object in its place")
-        attached = [r for r in understanding.relations if r.kind in {"wearing", "holding", "with", "without"}]
+        attached = [r for r in understanding.relations if r.kind in ATTACHED]
         around = [r for r in understanding.relations if r not in attached]
         copies = [self._with_all(subject, attached) for _ in range(subject.count)]
         model = copies[0] if len(copies) == 1 else compose.line_up(copies)
@@ -114,6 +116,8 @@ class _Maker:
         thing = relation.thing
         if relation.kind == "without":
             model.parts = [p for p in model.parts if p.name != thing.noun] or model.parts
+        elif self._goes_inside(model, relation):
+            compose.fill(model, [self._build(thing) for _ in range(3)])
         elif relation.kind == "with" and dress_part(model, thing.noun, thing):
             return
         elif thing.noun in DETAILS:
@@ -123,6 +127,13 @@ class _Maker:
             self.notes.append(f"{relation.kind} {thing.noun!r}: not something this can add, left out")
         else:
             self._attach_known(model, relation, worn=families()[thing.family].worn)
+
+    def _goes_inside(self, model: Model, relation: Relation) -> bool:
+        """Whether a vessel is to hold something: "a bowl of apples", "a vase with flowers"."""
+        family = relation.thing.family
+        if family is None or "inside" not in model.anchors or families()[family].worn:
+            return False
+        return relation.kind == "filled" or (relation.kind == "with" and relation.thing.noun in DETAILS)
 
     def _attach_known(self, model: Model, relation: Relation, *, worn: str) -> None:
         item = self._build(relation.thing)

@@ -62,7 +62,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Relation:
-    """How something else belongs to the subject: wearing, holding, with, on, in, under, and, without."""
+    """What else there is, and how: wearing, holding, with, filled, on, in, under, and, without."""
 
     kind: str
     thing: Thing
@@ -305,7 +305,13 @@ def _head(tokens: list[str]) -> tuple[int, int, str]:
             found.append((i, length, noun))
         i += max(length, 1)
     sure = [f for f in found if f[1] > 1 or not _is_adjective(tokens[f[0]])]
-    return (sure or found or [(-1, 0, "")])[-1]
+    maybe = [f for f in found if not any(_is_unknown(t) for t in tokens[f[0] + f[1] :])]  # not "stone golem"
+    return (sure or maybe or [(-1, 0, "")])[-1]
+
+
+def _is_unknown(word: str) -> bool:
+    known = (*vocab.ARTICLES, *vocab.REQUESTS, *vocab.NUMBERS, *vocab.SIZES, *SHADES)
+    return not (_is_adjective(word) or word in known or word.isdigit())
 
 
 def _is_bare_plural(words: list[str], noun: str) -> bool:
@@ -321,7 +327,8 @@ def _as_likeness(thing: Thing, pieces: list[tuple[str, list[str]]]) -> tuple[Thi
         whom = _read(pieces.pop(1)[1])
         thing = replace(_merged(whom, thing), unknown=(*thing.unknown, *whom.unknown))
     unknown = tuple(word for word in thing.unknown if word != likeness)
-    materials = thing.materials or (vocab.EFFIGIES[likeness],)
+    gold = ("gold",) if "golden" in thing.colour_words else ()
+    materials = thing.materials or gold or (vocab.EFFIGIES[likeness],)
     pedestal = Thing("pedestal", nouns().get(("pedestal",)), frozenset({"pedestal"}), materials=materials[:1])
     relations = [Relation("on", pedestal)] if pedestal.family else []
     known = thing.known + (likeness in thing.unknown)
@@ -351,16 +358,18 @@ def _join(subject: Thing, kind: str, thing: Thing) -> tuple[Thing, Relation | No
         thing = replace(thing, noun="", family=None, materials=(*thing.materials, material))
     empty = not thing.noun
     if kind == "of":
-        kind = "made of" if empty and thing.materials else "with"
+        kind = "made of" if empty and thing.materials else "filled"
     covering = vocab.COVERINGS.get(thing.noun, "") if kind in {"with", "covered", "made of"} else ""
     worn_in = kind == "in" and thing.family and families()[thing.family].worn
+    if kind in {"in", "wearing"} and not thing.family and thing.noun in vocab.PARTS:
+        kind = "with"  # "a man in a blue suit"
     if covering:
         finish = as_finish(covering)
         added = replace(thing, finishes=(*thing.finishes, finish) if finish else thing.finishes)
         cover = as_material(covering)
         added = replace(added, materials=(cover,) if cover and not finish else ())
         return _merged(subject, added), None
-    same = kind == "with" and thing.family is not None and thing.family == subject.family
+    same = kind in {"with", "filled"} and thing.family is not None and thing.family == subject.family
     if same or kind in {"made of", "covered"} or (empty and kind in {"with", "in", "and", "wearing"}):
         return _merged(subject, thing), None
     if empty:

@@ -167,7 +167,7 @@ def _straw(s: Surface, c: Array) -> Array:
 def _leaves(s: Surface, c: Array) -> Array:
     hue = s.noise.at(s.points, 7)
     yellowish = np.clip(c * [1.25, 1.08, 0.7], 0, 1)
-    return _lit(_mix(c, yellowish, hue * 0.6), 0.74 + 0.42 * s.noise.at(s.points, 38))
+    return _lit(_mix(c, yellowish, hue * 0.6), 0.84 + 0.42 * s.noise.at(s.points, 38))
 
 
 def _petal(s: Surface, c: Array) -> Array:

@@ -225,3 +225,16 @@ def test_a_picture_becomes_its_silhouette_in_its_colours(background: tuple[int, 
 def test_a_picture_without_an_object_is_refused(image: Image.Image) -> None:
     with pytest.raises(InvalidInputError):
         make_model_from_image(image, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("vessel", "contents"), [("bowl", "of apples"), ("vase", "with flowers"), ("basket", "full of mushrooms")]
+)
+def test_a_vessel_is_filled_at_its_mouth(vessel: str, contents: str) -> None:
+    empty, _, _ = compose_model(f"a {vessel}", seed=1)
+    model, _, notes = compose_model(f"a {vessel} {contents}", seed=1)
+    added = np.concatenate([p.shape.vertices for p in model.parts[len(empty.parts) :]])
+    mouth = empty.place("inside").position
+    assert notes == []
+    assert np.allclose(added[:, [0, 2]].mean(axis=0), mouth[[0, 2]], atol=0.2)
+    assert added[:, 1].max() > mouth[1]

@@ -32,6 +32,10 @@ def _related(prompt: str, noun: str) -> Thing:
         ("a cat, fluffy and orange", "cat", "cat"),
         ("a stone castle", "castle", "castle"),
         ("a flurble", None, "flurble"),
+        ("a stone flurble", None, "flurble"),
+        ("an orange rock", "rock", "rock"),
+        ("a picture of a cat", "cat", "cat"),
+        ("a suit of armor", "armor", "suit of armor"),
     ],
 )
 def test_the_head_noun_is_the_longest_last_known_noun(prompt: str, family: str | None, noun: str) -> None:
@@ -77,6 +81,8 @@ def test_a_shade_changes_the_colour_it_stands_before() -> None:
         ("a dog and a cat", [("and", "cat")]),
         ("a dragon statue", [("on", "pedestal")]),
         ("a statue of a dragon", [("on", "pedestal")]),
+        ("a man in a blue suit", [("with", "suit")]),
+        ("a bowl of apples", [("filled", "apple")]),
         ("a chair made of gold", []),
         ("a chair covered in moss", []),
     ],
@@ -91,6 +97,7 @@ def test_relations_are_read(prompt: str, expected: list[tuple[str, str]]) -> Non
         ("a chair made of gold", "gold"),
         ("a wooden chair", "wood"),
         ("a dragon statue", "stone"),
+        ("a golden cat statue", "gold"),
         ("robot dog", "metal"),
     ],
 )

@@ -77,7 +77,7 @@ SAME_KIND = {
 
 @family("car", words=tuple(sorted({*KINDS, *SAME_KIND})), primary="red paint", secondary="chrome",
         accent="white paint",
-        dark="black rubber", glass="slate glass", light="lemon plastic", rear="red plastic")  # fmt: skip
+        dark="black rubber", glass="charcoal glass", light="cream glass", rear="red plastic")  # fmt: skip
 def make_car(build: Build) -> Model:
     kind = SAME_KIND.get(build.word, build.word)
     if kind == "sedan" and build.has("sports", "racing", "fast", "sporty"):
@@ -168,10 +168,9 @@ def _add_face(model: Model, work: Coachwork) -> None:
     height = work.ride + 0.62 * (top - work.ride)
     lamp = ellipsoid(0.12, 0.06, 0.07).moved(0.72 * half, height + 0.05, z - 0.04)
     model.add("light", pair(lamp), part="headlight")
-    grille = [
-        box(0.34, 0.022, 0.04, bevel=0.008).moved(y=height - 0.06 - 0.045 * i, z=z + 0.0) for i in range(3)
-    ]
-    model.add("secondary", join(grille), part="grille")
+    if top - work.ride > 0.2:
+        bars = [box(0.34, 0.022, 0.05, bevel=0.008).moved(y=height - 0.05 - 0.045 * i, z=z) for i in range(3)]
+        model.add("secondary", join(bars), part="grille")
     tail = box(0.2, 0.07, 0.05, bevel=0.02).moved(0.68 * back_half, back_top - 0.08, back_z + 0.0)
     model.add("rear", pair(tail), part="taillight")
     model.add(
