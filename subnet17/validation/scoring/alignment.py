@@ -67,8 +67,9 @@ class Aligner:
         """Judges them against an (H, W, 3) uint8 picture: the view that fits it best."""
         shape, colour = view_matrices(crop_views(images, alphas), [reduce_picture(image)])
         likeness = _best([Likeness(float(s), float(c)) for s, c in zip(shape.flat, colour.flat, strict=True)])
-        outline = rise(likeness.shape, low=0.2, high=0.95)
-        score = outline**0.6 * rise(likeness.colour, low=0.0, high=0.7) ** 0.4
+        # Once cut out and fitted to a frame, most compact objects have much the same outline.
+        outline = rise(likeness.shape, low=0.4, high=1.0)
+        score = outline**0.4 * rise(likeness.colour, low=0.1, high=0.8) ** 0.6
         notes = ["the picture is compared by its outline and colours with the view that fits best"]
         return Alignment(score, notes, likeness._asdict())
 
