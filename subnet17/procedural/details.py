@@ -40,7 +40,7 @@ def _spots(model: Model, count: int, rng: np.random.Generator, *, upright: bool,
     points, normals = _outside(model, CARVED if upright else frozenset())
     if upright:
         low, high = model.bounds()[:, 1]
-        clear_of_ground = points[:, 1] > low + 0.2 * (high - low)
+        clear_of_ground = points[:, 1] > low + 0.1 * (high - low)
         keep = (np.abs(normals[:, 1]) < 0.45) & clear_of_ground
         points, normals = (points[keep], normals[keep]) if keep.sum() > 50 else (points, normals)
     order = rng.permutation(len(points))[:4000]
@@ -70,8 +70,8 @@ def _paint(thing: Thing, colour: str, material: str, *finishes: str) -> Paint:
 
 
 def _add_runes(model: Model, thing: Thing, rng: np.random.Generator) -> None:
-    height = 0.11 * _size_of(model)
-    points, normals = _spots(model, 22, rng, upright=True, apart=0.14)
+    height = 0.085 * _size_of(model)
+    points, normals = _spots(model, 30, rng, upright=True, apart=0.095)
     strokes = [
         capsule(point + start, point + end, 0.07 * height)
         for point, normal in zip(points, normals, strict=True)

@@ -97,7 +97,7 @@ class SelfShadow:
         for _ in range(3):
             seeds = _blur(seeds)
         light = np.stack([self._look_up(seeds[..., k], points) for k in range(3)], axis=1)
-        return np.asarray(np.clip(light * 1.1, 0, 0.35) * (1 - glow)[:, None])
+        return np.asarray(np.clip(light * 0.9, 0, 0.28) * (1 - glow)[:, None])
 
     def _cell_of(self, points: Array) -> np.ndarray:
         return np.asarray(np.clip(((points - self._low) * CELLS).astype(int), 0, self._shape - 1))

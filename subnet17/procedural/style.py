@@ -21,7 +21,8 @@ SAME_PART = {
     "jean": "trousers", "pants": "trousers", "pant": "trousers", "jeans": "trousers", "trouser": "trousers",
     "jacket": "shirt", "coat": "shirt", "suit": "shirt", "dress": "shirt", "tunic": "shirt",
     "robe": "shirt", "shoe": "boot", "cushion": "seat", "hilt": "handle", "fur": "body", "skin": "body",
-    "hood": "body", "crown": "leaf", "icing": "topping", "frosting": "topping", "pommel": "guard",
+    "hood": "body", "crown": "leaf", "bark": "trunk", "icing": "topping", "frosting": "topping",
+        "pommel": "guard",
         "gemstone": "gem",
     "jewel": "gem", "stand": "base", "holder": "base", "chain": "strap",
 }  # fmt: skip

@@ -23,7 +23,7 @@ def make_tree(build: Build) -> Model:
     ancient = build.has("ancient", "old", "enchanted", "magical", "magic", "mystical", "fantasy")
     autumn = build.has("autumn", "fall")
     model = build.model(primary="orange leaves" if autumn else LEAF_PAINTS.get(build.word, "green leaves"))
-    tips = _add_trunk(model, build, thick=0.27 if ancient else 0.17)
+    tips = _add_trunk(model, build, thick=0.33 if ancient else 0.17)
     if not build.has("dead", "bare", "winter", "leafless", "spooky", "haunted"):
         _add_crown(model, build, tips)
     if build.has("apple", "cherry") and not build.has("blossom"):
@@ -37,7 +37,8 @@ def make_tree(build: Build) -> Model:
 def _add_trunk(model: Model, build: Build, *, thick: float) -> Array:
     rng, bend = build.rng, build.vary(0.12, 0.9)
     spine = [(0, 0, 0), (bend, 0.45, 0.05), (-0.4 * bend, 0.9, -0.04), (0.05, 1.25, 0)]
-    wood = [tube(spine, [1.45 * thick, thick, 0.85 * thick, 0.62 * thick])]
+    model.add("secondary", tube(spine, [1.45 * thick, thick, 0.85 * thick, 0.62 * thick]), part="trunk")
+    wood = []
     for i in range(7):
         a = 2 * np.pi * (i + rng.uniform(-0.2, 0.2)) / 7
         out = np.array([np.cos(a), 0, np.sin(a)])
@@ -63,7 +64,7 @@ def _add_trunk(model: Model, build: Build, *, thick: float) -> Array:
             wood.append(tube([elbow + 0.4 * (end - elbow), twig], [0.2 * thick, 0.04 * thick]))
             tips.append(twig)
         tips.append(end)
-    model.add("secondary", join(wood), part="trunk")
+    model.add("secondary", join(wood), part="branch")
     return np.array([*tips, [0.05, 1.75, 0.0]])
 
 
