@@ -31,7 +31,10 @@ ASK_AGAIN_AFTER = 3
 
 @dataclass
 class _Parcel:
+    """due_s: monotonic time of the next attempt; in the past while one is queued or under way."""
+
     submission: Submission
+    due_s: float = 0.0
     attempts: int = 0
     ignored: int = 0
     sent_s: float = 0.0
@@ -59,13 +62,15 @@ class Courier:
         self._clock = clock
         self._queue: asyncio.Queue[_Parcel] = asyncio.Queue()
         self._kept: dict[str, Submission] = {}
+        self._open: dict[str, _Parcel] = {}
         self._repeats: set[asyncio.Task[None]] = set()
-        self._sending = 0
 
     def post(self, submission: Submission) -> None:
         """Takes a submission over. It is kept until its validator is done with it."""
+        parcel = _Parcel(submission)
         self._kept[submission.assignment.validator] = submission
-        self._queue.put_nowait(_Parcel(submission))
+        self._open[submission.assignment.validator] = parcel
+        self._queue.put_nowait(parcel)
 
     def kept(self, validator: str, task_id: str) -> Submission | None:
         """The finished submission of a task that its validator hands out once more, if we have it."""
@@ -75,31 +80,33 @@ class Courier:
     @property
     def waiting(self) -> int:
         """Submissions without a verdict."""
-        return self._queue.qsize() + self._sending + len(self._repeats)
+        return len(self._open)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether every first attempt is over; repeats may still wait."""
-        return self._queue.empty() and not self._sending
+    def is_busy_until(self, time_s: float) -> bool:
+        """Whether a submission is under way or due before a monotonic time."""
+        return any(parcel.due_s < time_s for parcel in self._open.values())
 
     async def run(self) -> None:
         """One submission worker."""
         while True:
-            parcel = await self._queue.get()
-            self._sending += 1
-            try:
-                await self._deliver(parcel)
-            except Exception:
-                log.exception("delivery failed", task=parcel.submission.assignment.task_id)
-                self._repeat(parcel, self._prices.resend_s)
-            finally:
-                self._sending -= 1
+            await self._attempt(await self._queue.get())
 
     async def aclose(self) -> None:
-        """Gives up on the repeats; says which results that leaves behind."""
+        """Gives up on what is open; says which results that leaves behind."""
         for task in self._repeats:
             task.cancel()
         await asyncio.gather(*self._repeats, return_exceptions=True)
+        for parcel in self._open.values():
+            assignment = parcel.submission.assignment
+            uid = self._roster.get(assignment.validator).neuron.uid
+            log.warning("result left behind", validator=uid, task=assignment.task_id)
+
+    async def _attempt(self, parcel: _Parcel) -> None:
+        try:
+            await self._deliver(parcel)
+        except Exception:
+            log.exception("delivery failed", task=parcel.submission.assignment.task_id)
+            self._repeat(parcel, self._prices.resend_s)
 
     async def _deliver(self, parcel: _Parcel) -> None:
         submission = parcel.submission
@@ -133,9 +140,9 @@ class Courier:
             skip=submission.is_skip,
             validator=state.neuron.uid,
             task=submission.assignment.task_id,
-            fidelity=feedback.task_fidelity_score if feedback else None,
-            local_score=submission.score,
-            reward=reward,
+            fidelity=round(feedback.task_fidelity_score, 4) if feedback else None,
+            local_score=None if submission.score is None else round(submission.score, 4),
+            reward=None if reward is None else round(reward, 2),
             cooldown_s=round(answer.cooldown_until - now_s),
         )
         if not verdict.is_final:
@@ -186,18 +193,16 @@ class Courier:
     def _repeat(self, parcel: _Parcel, wait_s: float) -> None:
         async def later() -> None:
             await self._clock.sleep(wait_s)
-            try:
-                await self._deliver(parcel)
-            except Exception:
-                log.exception("delivery failed", task=parcel.submission.assignment.task_id)
-                self._repeat(parcel, self._prices.resend_s)
+            await self._attempt(parcel)
 
+        parcel.due_s = self._clock.monotonic_s() + wait_s
         task = asyncio.create_task(later(), name="repeat")
         self._repeats.add(task)
         task.add_done_callback(self._repeats.discard)
 
     def _release(self, state: ValidatorState, at_least_s: float) -> None:
         self._roster.rest(state, at_least_s)
+        self._open.pop(state.neuron.hotkey, None)
         state.busy = False
 
 

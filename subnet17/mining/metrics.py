@@ -99,7 +99,7 @@ class Metrics:
             "generation_success_rate": round(self.success_rate, 4),
             "average_generation_s": round(self.average_generation_s, 3),
             "average_local_score": round(self.average_score, 4),
-            "last_reward": self._last_reward,
+            "last_reward": round(self._last_reward, 2),
             "pull_errors": self._pull_errors,
             "submit_errors": self._submit_errors,
         }

@@ -153,7 +153,7 @@ class Miner:
         await _cancel([pulling, *self._pulls])
         deadline_s = self._clock.monotonic_s() + self._settings.miner.drain_timeout_s
         while self._clock.monotonic_s() < deadline_s:
-            if not self._working and self._work.empty() and self.courier.is_idle:
+            if not self._working and self._work.empty() and not self.courier.is_busy_until(deadline_s):
                 break
             await self._clock.sleep(STEP_S)
         log.info("stopped", tasks_left=self._working, submissions_left=self.courier.waiting)
@@ -230,7 +230,7 @@ class Miner:
             task=answer.task.id,
             kind=answer.task.type,
             prompt=answer.task.prompt[:80] if answer.task.type == "text" else None,
-            threshold=answer.validation_threshold,
+            threshold=round(answer.validation_threshold, 4),
             throttle_s=answer.throttle_period,
         )
         return Assignment(

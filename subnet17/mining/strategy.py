@@ -93,9 +93,9 @@ def decide(
     if best is None:
         return Decision(Action.SKIP, f"no candidate could be made; {times}")
     chance = accept_probability(best.value, assignment.threshold)
-    scores = f"best score {best.value:.3f}, threshold {assignment.threshold:.3f}, P(accept) {chance:.2f}"
+    scores = f"best score {best.value:.4f}, threshold {assignment.threshold:.4f}, P(accept) {chance:.2f}"
     if best.value < limits.min_score:
-        return Decision(Action.SKIP, f"{scores}; below our minimum of {limits.min_score:.3f}; {times}")
+        return Decision(Action.SKIP, f"{scores}; below our minimum of {limits.min_score:.4f}; {times}")
     if chance <= MIN_ACCEPT_PROBABILITY:
         return Decision(Action.SKIP, f"{scores}; a rejection costs two more cycles; {times}")
     return Decision(Action.SUBMIT, f"{scores}; {times}")

@@ -251,6 +251,17 @@ async def test_a_stop_finishes_and_submits_what_is_running(tmp_path: Path) -> No
         assert validator.task is None
 
 
+async def test_a_stop_still_hands_in_a_result_that_is_due_again_soon(tmp_path: Path) -> None:
+    with FakeValidator() as validator:
+        validator.answers = ["busy"]
+        rig = Rig(tmp_path, [validator.as_neuron()])
+        async with rig.running() as miner:
+            await until(lambda: len(validator.submits) == 1)
+            miner.stopping.set()
+            await rig.ended.wait()
+        assert len(validator.accepted) == 1
+
+
 async def test_a_stop_does_not_wait_longer_than_it_may(tmp_path: Path) -> None:
     with FakeValidator() as validator:
         rig = Rig(tmp_path, [validator.as_neuron()], drain_timeout_s=0.3)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 from peers import HeldClock, neuron, submission
 
 from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
@@ -160,3 +161,52 @@ async def test_a_bug_in_one_delivery_does_not_stop_the_next() -> None:
     scene = Scene(ZeroDivisionError(), (0.8, 280))
     assert len(await scene.deliver()) == 1
     assert scene.metrics.as_json()["accepted"] == 1
+
+
+async def test_the_feedback_line_names_what_was_judged_and_what_it_brought_in_short_figures() -> None:
+    scene = Scene((0.8123456, 280))
+    with structlog.testing.capture_logs() as lines:
+        await scene.deliver(submission(score=0.7654321))
+    (line,) = [line for line in lines if line["event"] == "feedback"]
+    told = {name: line[name] for name in ("validator", "task", "verdict", "skip", "reward", "cooldown_s")}
+    assert told == {
+        "validator": 0,
+        "task": "task-1",
+        "verdict": "accepted",
+        "skip": False,
+        "reward": 0.0,
+        "cooldown_s": 280,
+    }
+    assert (line["fidelity"], line["local_score"]) == (0.8123, 0.7654)
+
+
+async def test_a_result_is_open_while_it_is_sent_and_until_its_repeat_is_due() -> None:
+    scene = Scene()
+    now_s = scene.clock.now_s
+    assert not scene.courier.is_busy_until(now_s + 1e6)
+    answer, replied = asyncio.Event(), asyncio.Event()
+
+    async def refuse(*_: object) -> Reply[SubmitResults]:
+        await answer.wait()
+        replied.set()
+        raise PeerError("refused", sent=False)
+
+    async def sleep(_: float) -> None:
+        await asyncio.Event().wait()
+
+    scene.transport.submit = refuse  # type: ignore[method-assign, assignment]
+    scene.clock.sleep = sleep
+    worker = asyncio.create_task(scene.courier.run())
+    scene.courier.post(submission())
+    await asyncio.sleep(0)
+    assert scene.courier.is_busy_until(now_s)
+    answer.set()
+    await replied.wait()
+    await asyncio.sleep(0)
+    assert scene.courier.waiting == 1
+    assert not scene.courier.is_busy_until(now_s + 4.9)
+    assert scene.courier.is_busy_until(now_s + 5.1)
+    worker.cancel()
+    with structlog.testing.capture_logs() as lines:
+        await scene.courier.aclose()
+    assert [(line["event"], line["task"]) for line in lines] == [("result left behind", "task-1")]
