@@ -83,14 +83,20 @@ class Workshop:
                 return self._skip(assignment, made, decision.reason)
 
     async def _try(self, assignment: Assignment, index: int, *, have_one: bool) -> Scored | None:
-        """One candidate with its score; None when the work failed and there is no point in waiting."""
+        """One candidate with its score; None when the work failed and there is no point in waiting.
+
+        Raises:
+            InvalidInputError, ConfigError: there is no candidate yet, and there won't be one.
+            S17Error: the servers are out and the process is stopping.
+        """
         stage_failures = 0
         while True:
             try:
-                return await self._make(assignment, index + stage_failures * self._limits.max_candidates)
-            except (InvalidInputError, ConfigError):
-                raise
+                number = index + stage_failures * self._limits.max_candidates
+                return await self._make(assignment, number, have_one=have_one)
             except S17Error as error:
+                if isinstance(error, InvalidInputError | ConfigError) and not have_one:
+                    raise
                 self._metrics.generation_failed()
                 log.warning("candidate failed", task=assignment.task_id, reason=error.message)
                 stage_failures += isinstance(error, StageError)
@@ -100,11 +106,11 @@ class Workshop:
                     raise
             await self._wait_for_servers()
 
-    async def _make(self, assignment: Assignment, index: int) -> Scored:
+    async def _make(self, assignment: Assignment, index: int, *, have_one: bool) -> Scored:
         seed = seed_for(self._hotkey, assignment.task_id, index)
         candidate = await self._servers.generate(assignment, index=index, seed=seed)
         self._metrics.generated(candidate.generation_s)
-        score = await self._score(assignment, candidate)
+        score = await self._score(assignment, candidate, have_one=have_one)
         self._metrics.scored(score.value)
         log.info(
             "candidate scored",
@@ -119,8 +125,8 @@ class Workshop:
             raise ConfigError(reason)
         return candidate, score
 
-    async def _score(self, assignment: Assignment, candidate: Candidate) -> Score:
-        """Waits for the validation server: what took seconds to make is not made again for its outage."""
+    async def _score(self, assignment: Assignment, candidate: Candidate, *, have_one: bool) -> Score:
+        """Waits out an outage of the validation server, unless there is a scored candidate to submit."""
         failures = 0
         while True:
             try:
@@ -130,7 +136,7 @@ class Workshop:
             except S17Error as error:
                 log.warning("scoring failed", task=assignment.task_id, reason=error.message)
                 failures += isinstance(error, StageError)
-                if failures >= MAX_STAGE_FAILURES or self._stopping.is_set():
+                if have_one or failures >= MAX_STAGE_FAILURES or self._stopping.is_set():
                     raise
             await self._wait_for_servers()
 
