@@ -10,6 +10,8 @@ import structlog
 
 SECRET_KEYS = frozenset({"api_key", "signature", "mnemonic", "seed_phrase", "password", "data", "results"})
 """Never printed: credentials, signatures and base64 payloads."""
+WIRE_LOGGERS = ("httpcore", "httpx")
+"""At debug they print whole replies' headers, and a validator's reply repeats our signature."""
 
 
 def configure_logging(*, service: str, level: str = "info", form: str = "console") -> None:
@@ -25,6 +27,7 @@ def configure_logging(*, service: str, level: str = "info", form: str = "console
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _hide_secrets,
+        _hide_controls,
     ]
     renderer: Any = (
         structlog.processors.JSONRenderer()
@@ -45,6 +48,8 @@ def configure_logging(*, service: str, level: str = "info", form: str = "console
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
+    for name in WIRE_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
 
 
@@ -56,4 +61,12 @@ def get_logger(**bound: Any) -> structlog.typing.FilteringBoundLogger:
 def _hide_secrets(_: Any, __: str, event: Any) -> Any:
     for key in SECRET_KEYS & event.keys():
         event[key] = "<hidden>"
+    return event
+
+
+def _hide_controls(_: Any, __: str, event: Any) -> Any:
+    """Prompts and errors come from others: none of it may steer the reader's terminal."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[key] = "".join(c if c.isprintable() or c in "\n\r\t" else "\ufffd" for c in value)
     return event

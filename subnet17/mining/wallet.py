@@ -15,6 +15,9 @@ log = get_logger()
 ENCRYPTED_PREFIXES = (b"$NACL", b"$ANSIBLE_VAULT", b"gAAAAA")
 """How bittensor's encrypted key files begin: NaCl, and its two older methods."""
 
+DEVELOPMENT_PREFIX = "//"
+"""Keys derived from the phrase that all development chains share."""
+
 
 def load_keypair(settings: Settings) -> Any:
     """The keypair that signs for the miner.
@@ -31,7 +34,9 @@ def load_keypair(settings: Settings) -> Any:
 def _development_key(settings: Settings) -> Any:
     from bittensor_wallet import Keypair  # noqa: PLC0415 - mining starts without it on other paths
 
-    chain = settings.network.chain
+    chain, uri = settings.network.chain, settings.miner.wallet_uri
+    if not uri.startswith(DEVELOPMENT_PREFIX):  # not repeated: it may be somebody's secret phrase
+        raise WalletError(f"wallet.uri must be a development key such as {DEVELOPMENT_PREFIX}Alice")
     if not chain.startswith(STATIC_PREFIX):
         raise WalletError(
             "wallet.uri is a development key known to everybody: it works with --chain static:FILE only"
@@ -41,9 +46,9 @@ def _development_key(settings: Settings) -> Any:
     except ConfigError as error:
         raise WalletError(f"wallet.uri needs a chain of loopback addresses: {error.message}") from None
     try:
-        return Keypair.create_from_uri(settings.miner.wallet_uri)
+        return Keypair.create_from_uri(uri)
     except Exception as error:  # the native library raises its own untyped errors
-        raise WalletError(f"wallet.uri {settings.miner.wallet_uri!r} is not a key: {error}") from None
+        raise WalletError(f"wallet.uri {uri!r} is not a key: {error}") from None
 
 
 def _hotkey(miner: MinerTable) -> Any:

@@ -103,3 +103,10 @@ def test_a_development_key_is_refused_anywhere_else(tmp_path: Path, chain: str) 
     where = {"public": chain_file(tmp_path, "93.184.216.34"), "missing": f"static:{tmp_path}/none.json"}
     with pytest.raises(WalletError):
         load_keypair(with_uri("//Alice", where.get(chain, chain)))
+
+
+@pytest.mark.parametrize("secret", ["bottom drive obey lake curtain smoke", "0x" + "5e" * 32])
+def test_a_secret_given_as_development_key_is_refused_and_not_repeated(tmp_path: Path, secret: str) -> None:
+    with pytest.raises(WalletError, match="development key") as caught:
+        load_keypair(with_uri(secret, chain_file(tmp_path, "127.0.0.1")))
+    assert secret not in str(caught.value.as_json())

@@ -1,0 +1,51 @@
+"""What the logs show, and what they never do."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from subnet17.log import configure_logging, get_logger
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Leaves the logging of the other tests as it was."""
+    root, wire = logging.getLogger(), [logging.getLogger(name) for name in ("httpcore", "httpx")]
+    handlers, levels = root.handlers[:], [logger.level for logger in (root, *wire)]
+    yield
+    root.handlers[:] = handlers
+    for logger, level in zip((root, *wire), levels, strict=True):
+        logger.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def test_secrets_are_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(service="test", form="json")
+    get_logger().info("asked", api_key="k3y", signature="0xabc", task="t-1")
+    line = json.loads(capsys.readouterr().err)
+    assert (line["api_key"], line["signature"], line["task"]) == ("<hidden>", "<hidden>", "t-1")
+    assert line["service"] == "test"
+
+
+def test_a_prompt_cannot_steer_the_terminal_or_fake_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(service="test")
+    get_logger().info("task", task="a\x1b[2Jb", prompt="one\ntwo \x1b[31m \u202e")
+    written = capsys.readouterr().err
+    assert written.count("\n") == 1
+    assert "\x1b" not in written
+    assert "\u202e" not in written
+
+
+def test_debug_does_not_print_the_wire_where_signatures_are(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(service="test", level="debug")
+    logging.getLogger("httpcore.http11").debug("receive_response_headers.complete 0xsigned")
+    logging.getLogger("other").debug("heard")
+    written = capsys.readouterr().err
+    assert "heard" in written
+    assert "0xsigned" not in written
