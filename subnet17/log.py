@@ -32,7 +32,11 @@ def configure_logging(*, service: str, level: str = "info", form: str = "console
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            pad_event_to=28,
+            exception_formatter=structlog.dev.plain_traceback,  # the default shows local variables
+        )
     )
     if form == "json":
         shared.append(structlog.processors.format_exc_info)

@@ -49,3 +49,16 @@ def test_debug_does_not_print_the_wire_where_signatures_are(capsys: pytest.Captu
     written = capsys.readouterr().err
     assert "heard" in written
     assert "0xsigned" not in written
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_shows_no_local_variables(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    configure_logging(service="test", form=form)
+    secret = "-".join(["held", "in", "a", "local"])
+    try:
+        int(secret[:0])
+    except ValueError:
+        get_logger().exception("broke")
+    written = capsys.readouterr().err
+    assert "ValueError" in written
+    assert secret not in written
