@@ -27,6 +27,8 @@ from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 HEALTHY_TIMEOUT_S = 300.0
 ACCEPTED_TIMEOUT_S = 300.0
 POLL_S = 0.5
+CRASH_LOOP_RESTARTS = 3
+"""A process that PM2 restarted this often before it was ever healthy is told as broken."""
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True)
 console = Console()
@@ -130,7 +132,8 @@ def _wait_healthy(processes: list[Process]) -> None:
         while waiting := [p for p in waiting if not _is_healthy(p)]:
             apps = pm2.list_apps()
             for process in waiting:
-                if (app := apps.get(process.name)) and app.status == "errored":
+                app = apps.get(process.name)
+                if app and (app.status == "errored" or app.restarts >= CRASH_LOOP_RESTARTS):
                     raise S17Error(f"{process.name} does not stay up: {_last_lines(process.name)}")
             if time.monotonic() > deadline_s:
                 names = ", ".join(p.name for p in waiting)
