@@ -27,6 +27,8 @@ from subnet17.mining.tasks import Submission
 from subnet17.settings import NetworkTable
 
 CONNECT_TIMEOUT_S = 5.0
+KEEPALIVE_S = 4.0
+"""An axon closes an idle connection after 5 s; a request just then would look like a lost reply."""
 PULL_REPLY_BYTES = 8 * 2**20
 """An image task carries its picture: refusing a large one would block that validator for ever."""
 SUBMIT_REPLY_BYTES = 256 * 2**10
@@ -79,7 +81,9 @@ class Transport:
         self._client = client or httpx.AsyncClient(
             trust_env=False,  # a proxy from the environment must not see or alter signed traffic
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=30.0),
+            limits=httpx.Limits(
+                max_connections=256, max_keepalive_connections=64, keepalive_expiry=KEEPALIVE_S
+            ),
         )
 
     async def aclose(self) -> None:
@@ -217,9 +221,7 @@ def _as_ours(error: Exception, name: str, validator: Neuron) -> PeerError:
     what = f"{name} at {validator.address}: {type(error).__name__} {error}".rstrip()
     if isinstance(error, NOT_SENT):
         return PeerError(what, sent=False)
-    return PeerTimeoutError(
-        what, sent=True, broken=not isinstance(error, TimeoutError | httpx.TimeoutException)
-    )
+    return PeerTimeoutError(what, sent=True)
 
 
 def _message_in(body: bytes) -> str:

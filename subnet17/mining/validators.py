@@ -163,8 +163,8 @@ class Roster:
     def note_reply(self, state: ValidatorState, *, skew_s: float | None, elapsed_s: float) -> None:
         """A validator answered: its clock and speed, and an end to its failures."""
         if skew_s is not None and elapsed_s <= max(QUICK_REPLY_S, state.skew_from_reply_s):
-            if abs(skew_s) > SKEW_WARNING_S and abs(state.skew_s) <= SKEW_WARNING_S:
-                log.warning("clocks differ, check NTP", validator=state.neuron.uid, skew_s=round(skew_s, 1))
+            if abs(state.skew_s) <= SKEW_WARNING_S:
+                _warn_of_skew(state, skew_s)
             state.skew_s, state.skew_from_reply_s = skew_s, elapsed_s
         state.reply_s += SMOOTHING * (elapsed_s - state.reply_s) if state.reply_s else elapsed_s
         state.failures = 0
@@ -195,6 +195,7 @@ class Roster:
         state.failures += 1
         state.last_error = error.message
         state.count("errors")
+        _warn_of_skew(state, error.detail.get("skew_s") or 0.0)
         scale = self._prices.resend_s / Prices.resend_s
         rest_s = min(MAX_REST_S, FIRST_REST_S * 2.0 ** min(state.failures - 1, 20)) * scale
         rest_s *= 1.0 + self._rng.uniform(-JITTER, JITTER)
@@ -215,3 +216,8 @@ class Roster:
     def stopped_s(self) -> float:
         """How long nobody will be pulled."""
         return max(0.0, self._stopped_until_s - self._clock.monotonic_s())
+
+
+def _warn_of_skew(state: ValidatorState, skew_s: float) -> None:
+    if abs(skew_s) > SKEW_WARNING_S:
+        log.warning("clocks differ, check NTP", validator=state.neuron.uid, skew_s=round(skew_s, 1))

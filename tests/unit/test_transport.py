@@ -62,7 +62,7 @@ async def test_a_dripping_validator_is_left_after_the_timeout() -> None:
 async def test_a_reset_is_ambiguous() -> None:
     with pytest.raises(PeerTimeoutError) as caught:
         await pull_from(reset)
-    assert caught.value.detail == {"sent": True, "broken": True}
+    assert caught.value.detail == {"sent": True}
 
 
 async def test_a_refused_connection_is_known_not_to_be_sent() -> None:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 
 import pytest
+import structlog
 from peers import HeldClock, neuron
 
 from subnet17.errors import PeerError, PeerTimeoutError
@@ -149,3 +150,11 @@ def test_a_slow_reply_does_not_move_a_clock_that_a_quick_one_told() -> None:
     assert state.skew_s == -0.3
     roster.note_reply(state, skew_s=0.1, elapsed_s=0.4)
     assert state.skew_s == 0.1
+
+
+@pytest.mark.parametrize(("skew_s", "warnings"), [(-25.0, 1), (0.4, 0), (None, 0)])
+def test_a_refusal_by_a_validator_whose_clock_differs_says_so(skew_s: float | None, warnings: int) -> None:
+    roster = make_roster(HeldClock())
+    with structlog.testing.capture_logs() as lines:
+        roster.fail(only(roster), PeerError("HTTP 401 nonce is too old", status=401, skew_s=skew_s))
+    assert sum("NTP" in line["event"] for line in lines) == warnings
