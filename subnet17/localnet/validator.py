@@ -22,7 +22,16 @@ from subnet17.localnet.rules import Rules
 from subnet17.localnet.standing import Standing
 from subnet17.localnet.tasks import TaskDeck
 from subnet17.log import get_logger
-from subnet17.mining.protocol import SKIP, PullTask, SubmitResults, Task, submit_message
+from subnet17.mining.protocol import (
+    COMPRESSION_SPZ,
+    DATA_FORMAT,
+    DATA_VERSION,
+    SKIP,
+    PullTask,
+    SubmitResults,
+    Task,
+    submit_message,
+)
 
 MAX_TITLE_CHARS = 80
 MAX_HOTKEY_CHARS = 64
@@ -122,7 +131,7 @@ class Validator:
         return await self._judge(synapse, miner, task, results)
 
     async def _judge(self, synapse: SubmitResults, miner: str, task: Task, results: str) -> SubmitResults:
-        asset = _decode(results)
+        asset = _decode(results) if _is_announced_as_spz(synapse) else b""
         digest = hashlib.sha256(asset).hexdigest() if asset else None
         fault = None
         score = 0.0
@@ -201,6 +210,11 @@ class Validator:
 def _named_task(synapse: SubmitResults) -> str:
     """The task a submit is for. Older miners send the whole task instead of its id."""
     return synapse.task_id or (synapse.task.id if synapse.task else "")
+
+
+def _is_announced_as_spz(synapse: SubmitResults) -> bool:
+    announced = (synapse.data_format, synapse.data_ver, synapse.compression)
+    return announced == (DATA_FORMAT, DATA_VERSION, COMPRESSION_SPZ)
 
 
 def _decode(results: str) -> bytes:

@@ -149,6 +149,16 @@ async def test_results_that_are_not_base64_are_rejected_unseen(bench: Bench) -> 
     assert bench.scored == []
 
 
+@pytest.mark.parametrize("announced", [{"compression": 0}, {"data_format": "glb"}, {"data_ver": 1}])
+async def test_results_announced_as_something_else_are_rejected_unseen(
+    bench: Bench, announced: dict[str, Any]
+) -> None:
+    reply = await bench.submit(bench.task(), **announced)
+    assert reply.cooldown_until == int(bench.now_s + 900)
+    assert bench.count("rejected") == 1
+    assert bench.scored == []
+
+
 @pytest.mark.parametrize("signature", ["", "%%%", base64.b64encode(b"x" * 64).decode(), "AAAA"])
 async def test_a_bad_signature_costs_what_a_low_score_costs(bench: Bench, signature: str) -> None:
     reply = await bench.submit(bench.task(), signature=signature)
