@@ -14,8 +14,10 @@ for flag in "$@"; do
     esac
 done
 
-setup_flags=()
-if [ "${#flags[@]}" -gt 0 ] && [ -z "$(chosen_python)" ]; then setup_flags=(--cpu); fi
-if [ -z "$(chosen_python)" ] || ! has_pm2; then ./setup_mining_environment.sh "${setup_flags[@]}"; fi
+if ! up_to_date; then
+    target="$(chosen_target)"
+    if [ -z "$target" ] && [ "${#flags[@]}" -gt 0 ]; then target=--cpu; fi
+    ./setup_mining_environment.sh ${target:+"$target"}
+fi
 require_node
 exec "$(chosen_python)" -m subnet17.ops.launch start "${flags[@]}"

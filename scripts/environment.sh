@@ -48,3 +48,15 @@ has_pm2() {
 fingerprint() {
     { echo "$1"; cat requirements.txt requirements-gpu.txt requirements-dev.txt package.json; } | cksum | cut -d' ' -f1
 }
+
+# Whether the environment was made of the files as they are now (they change with an update of the project).
+up_to_date() {
+    local python
+    python="$(chosen_python)"
+    [ -n "$python" ] && has_pm2 && [ "$(cut -d' ' -f1 "$TOOLS/installed" 2>/dev/null)" = "$(fingerprint "$python")" ]
+}
+
+# --cpu or --gpu, as the last setup was told; empty before the first.
+chosen_target() {
+    sed -n 's/.* target=\([a-z]*\) .*/--\1/p' "$TOOLS/installed" 2>/dev/null || true
+}
