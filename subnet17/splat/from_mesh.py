@@ -1,16 +1,17 @@
 """A coloured triangle mesh as a closed skin of flat Gaussian discs.
 
-Covers: one disc per evenly spread surface point (surface_samples.py), lying in its face, wide enough that the
-discs of one side alone hide what is behind them. Discs are narrowed across sharp and open edges, slivers and
-strong bends, so that little sticks out; they grow along the edge instead, to keep the skin closed.
-Not covered: edges beyond the disc's own face, so on faces much smaller than a disc nothing is narrowed and
-features finer than a disc come out rounded; translucency.
+Covers: one disc per surface point (surface_samples.py), lying in its face, wide enough that the discs of one
+side alone hide what is behind them. Where the surface bends or ends, discs are smaller, closer, narrowed
+across and drawn in (surface_sizes.py, surface_discs.py), so that little sticks out.
+Not covered: lines where parts intersect; features finer than a disc come out rounded; translucency.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numba
@@ -25,9 +26,17 @@ from subnet17.splat.cloud import GaussianCloud
 from subnet17.splat.mesh_colours import colour_samples
 from subnet17.splat.surface_discs import shape_discs
 from subnet17.splat.surface_edges import link_edges, measure_turns
-from subnet17.splat.surface_samples import MAX_FACES, SurfaceSamples, measure_faces, sample_surface
+from subnet17.splat.surface_samples import (
+    MAX_FACES,
+    SurfaceSamples,
+    measure_faces,
+    order_faces,
+    sample_surface,
+)
+from subnet17.splat.surface_sizes import measure_sizes
 
 Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
 
 MIN_SPLATS = 7000
 """Validators score fewer as 0."""
@@ -64,9 +73,10 @@ def mesh_to_splats(
     if fit_extent is not None and not 0 < fit_extent < math.inf:
         raise InvalidInputError(f"extent {fit_extent} asked, expected > 0", fit_extent=fit_extent)
     vertices, faces, kept = _clean(mesh)
-    areas, normals = measure_faces(vertices, faces)
-    samples = sample_surface(vertices, faces, areas, normals, count=count, seed=seed)
-    means, scales, quats = _place_discs(vertices, faces, areas, normals, samples)
+    surface = _measure(vertices, faces, count)
+    spans = surface.sizes[:, 0] * surface.sizes[:, 1]
+    samples = sample_surface(vertices, faces, surface.areas, spans, count=count, seed=seed)
+    means, scales, quats = _place_discs(surface, samples)
     rgb = colour_samples(mesh, kept[samples.faces], samples.weights)
     if fit_extent is not None:
         means, scales = _fit(means, scales, fit_extent)
@@ -80,35 +90,42 @@ def mesh_to_splats(
     )
 
 
-def _clean(mesh: trimesh.Trimesh) -> tuple[Float64, NDArray[np.int64], NDArray[np.int64]]:
-    """Vertices (unused ones moved into the bounds), usable faces and which faces of the mesh these are."""
+def _clean(mesh: trimesh.Trimesh) -> tuple[Float64, Int64, Int64]:
+    """The vertices in use, the usable faces along a curve, and which faces of the mesh these are."""
     vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float64)
     faces = np.ascontiguousarray(mesh.faces, dtype=np.int64)
     if not 0 < len(faces) <= MAX_FACES or vertices.ndim != 2 or faces.ndim != 2 or faces.shape[1] != 3:
         raise InvalidInputError(f"mesh of {len(faces)} faces, expected 1 to {MAX_FACES} triangles")
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise InvalidInputError(f"a face names a vertex outside 0..{len(vertices) - 1}")
-    areas, _ = measure_faces(vertices, faces)
+    areas, normals = measure_faces(vertices, faces)
     kept = np.flatnonzero(areas > 0)
     if not len(kept):
         raise InvalidInputError(f"none of the mesh's {len(faces)} faces has an area")
-    faces = np.ascontiguousarray(faces[kept]) if len(kept) < len(faces) else faces
-    low, high = _bounds(vertices, faces)
-    if not np.abs([low, high]).max() < 1e30:
+    if len(kept) < len(faces):
+        faces, normals = faces[kept], normals[kept]
+    vertices, faces = _renumber(vertices, faces)
+    if not np.abs(vertices).max() < 1e30:
         raise InvalidInputError("the mesh's coordinates are beyond 1e30")
-    return np.clip(np.nan_to_num(vertices), low, high), faces, kept
+    order = order_faces(vertices, faces, normals)
+    vertices, faces = _renumber(vertices, faces[order])
+    return vertices, faces, kept[order]
 
 
 @njit(cache=True, nogil=True)
-def _bounds(vertices: Any, faces: Any) -> Any:
-    """Lowest and highest coordinates that faces use."""
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+def _renumber(vertices: Any, faces: Any) -> Any:
+    """Vertices in the order in which faces use them, so that neighbours lie together in memory."""
+    numbers = np.full(len(vertices), -1)
+    used, renumbered = np.empty(len(vertices), np.int64), np.empty_like(faces)
+    count = 0
     for f in range(len(faces)):
-        for corner in range(3):
-            for axis in range(3):
-                low[axis] = min(low[axis], vertices[faces[f, corner], axis])
-                high[axis] = max(high[axis], vertices[faces[f, corner], axis])
-    return low, high
+        for k in range(3):
+            v = faces[f, k]
+            if numbers[v] < 0:
+                numbers[v], used[count] = count, v
+                count += 1
+            renumbered[f, k] = numbers[v]
+    return vertices[used[:count]], renumbered
 
 
 def _fit(means: Float64, scales: Float64, extent: float) -> tuple[Float64, Float64]:
@@ -118,27 +135,56 @@ def _fit(means: Float64, scales: Float64, extent: float) -> tuple[Float64, Float
     return (means - (low + high) / 2) * factor, scales * factor
 
 
-def _place_discs(
-    vertices: Float64, faces: NDArray[np.int64], areas: Float64, normals: Float64, samples: SurfaceSamples
-) -> tuple[Float64, Float64, NDArray[np.float32]]:
-    """(N, 3) means, (N, 3) scales and (N, 4) quats, on all cores."""
+@dataclass(frozen=True)
+class _Surface:
+    """What is known of each vertex and face; see the functions that measure it."""
+
+    vertices: Float64
+    faces: Int64
+    areas: Float64
+    normals: Float64
+    turns: Float64
+    sizes: Float64
+    directions: Float64
+    insets: Float64
+
+
+def _measure(vertices: Float64, faces: Int64, count: int) -> _Surface:
+    areas, normals = measure_faces(vertices, faces)
+    edges = link_edges(vertices, faces, areas)
+    turns = np.empty((len(faces), 3))
+
+    def measure(first: int, last: int) -> None:
+        measure_turns(vertices, faces, areas, edges, first, turns[first:last])
+
+    _share_out(len(faces), measure)
+    extent = float((vertices.max(axis=0) - vertices.min(axis=0)).max())
+    even = math.sqrt(float(areas.sum()) / count)
+    sizes, directions, insets = measure_sizes(vertices, faces, areas, normals, turns, edges[0], extent, even)
+    return _Surface(vertices, faces, areas, normals, turns, sizes, directions, insets)
+
+
+def _place_discs(surface: _Surface, samples: SurfaceSamples) -> tuple[Float64, Float64, NDArray[np.float32]]:
+    """(N, 3) means, (N, 3) scales and (N, 4) quats."""
     count = len(samples.faces)
     means, scales = np.empty((count, 3)), np.empty((count, 3))
     quats = np.empty((count, 4), np.float32)
-    edges = link_edges(vertices, faces, areas)
-    turns = np.empty((len(faces), 3))
-    extent = float((vertices.max(axis=0) - vertices.min(axis=0)).max())
-    threads: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    borders = [int(border) for border in np.linspace(0, count, 4 * threads + 1)]
 
     def place(first: int, last: int) -> None:
         part = slice(first, last)
-        measure_turns(vertices, faces, edges, samples.faces[part], turns)
         shape_discs(
-            vertices, faces, areas, normals, turns, extent, samples.faces[part], samples.weights[part],
-            samples.area, first, means[part], scales[part], quats[part],
+            surface.vertices, surface.faces, surface.areas, surface.normals, surface.turns, surface.sizes,
+            surface.directions, surface.insets, samples.faces[part], samples.weights[part], samples.share,
+            first, means[part], scales[part], quats[part],
         )  # fmt: skip
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(place, borders[:-1], borders[1:]))
+    _share_out(count, place)
     return means, scales, quats
+
+
+def _share_out(count: int, work: Callable[[int, int], None]) -> None:
+    """Calls work(first, last) for parts of range(count), on all cores."""
+    threads: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    borders = [int(border) for border in np.linspace(0, count, 4 * threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, borders[:-1], borders[1:]))

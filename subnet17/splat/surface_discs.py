@@ -1,8 +1,9 @@
 """Shapes of the discs that cover a mesh: one flat Gaussian per surface point.
 
-Works within the point's own face. Along a sharp or open edge the centre keeps a small distance and the disc
-is narrowed towards the edge; where the surface bends, the disc is narrowed across the bend. What it loses in
-width it gains in length, as far as the face goes on. The distance from edge k is weight k times altitude k.
+A disc has the size and the direction that its face wants (surface_sizes.py), times what the number of points
+allows. On faces larger than the disc, sharp and open edges count exactly: the centre keeps a small distance
+and the disc is narrowed towards the edge, and what it loses in width it gains in length, as far as the face
+goes on. The distance from edge k is weight k times altitude k.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from subnet17.splat.surface_sizes import SHARP_FACE, SHARP_RAD
+
 RADIUS_RATIO = 1.0
 """Standard deviation of a disc over the square root of its area. In the largest gaps of the sampling,
 the discs of one side still reach an alpha of 0.98; with 0.9 only 0.93, and colours get hardly crisper."""
@@ -21,55 +24,57 @@ EDGE_GAP_RATIO = 0.5
 """Least distance of a centre from a sharp edge, over the plain radius."""
 EDGE_REACH = 2.5
 """Standard deviations of a disc that end as far beyond a sharp edge as the least distance before it."""
-SHARP_RAD = math.radians(30.0)
 STRETCH = 4.0
 """Longest a narrowed disc grows along its edge, over the plain radius."""
-SAG_RATIO = 0.002
-"""How far a disc may leave a bent surface at two standard deviations, over the mesh's longest side."""
-BENT_FACE = 0.25
-"""Discs are narrowed across bends on faces of at least this many disc variances, ..."""
-SHARP_FACE = 8.0
-"""... and along sharp edges from here: fewer discs, all of them narrowed, don't close a face, and a model
-whose faces are not quite joined has nothing but open edges."""
+ROUND = 0.9
+"""A disc counts as round, and takes any direction, from this width over length."""
 GOLDEN_RAD = math.pi * (3.0 - math.sqrt(5.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def shape_discs(  # noqa: PLR0917 - compiled code takes no keywords
-    vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, extent: Any, chosen: Any, weights: Any,
-    area: Any, first: Any, means: Any, scales: Any, quats: Any,
+    vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, sizes: Any, directions: Any, insets: Any,
+    chosen: Any, weights: Any, share: Any, first: Any, means: Any, scales: Any, quats: Any,
 ) -> None:  # fmt: skip
     """Writes the discs of N points.
 
     Args:
         vertices: (V, 3). faces: (F, 3). areas: (F,). normals: (F, 3) unit.
         turns: (F, 3) angles at the edges opposite each corner, from `measure_turns`.
-        extent: The mesh's longest side.
+        sizes: (F, 2), directions: (F, 3), insets: (V, 3), from `measure_sizes`.
         chosen: (N,) face of each point. weights: (N, 3) barycentric.
-        area: The surface each point stands for.
+        share: The area each point stands for, over the product of its face's sizes.
         first: Number of the first point in the whole cloud.
         means: (N, 3) out. scales: (N, 3) out, standard deviations across, along and through the disc.
         quats: (N, 4) out, wxyz, unit.
     """
-    radius = RADIUS_RATIO * np.sqrt(area)
-    outward, altitudes, bent, across = np.empty((3, 3)), np.empty(3), np.empty(3), np.empty(3)
-    previous = -1
+    scale = RADIUS_RATIO * np.sqrt(share)
+    outward, altitudes, sharp, across = np.empty((3, 3)), np.empty(3), np.empty(3, np.bool_), np.empty(3)
+    radius, previous = 0.0, -1
     for i in range(len(chosen)):
         face = chosen[i]
         if face != previous:
+            radius = scale * np.sqrt(sizes[face, 0] * sizes[face, 1])
             _measure_edges(vertices, faces[face], areas[face], normals[face], outward, altitudes)
             for k in range(3):
-                least = SHARP_FACE if turns[face, k] >= SHARP_RAD else BENT_FACE
-                bent[k] = turns[face, k] if areas[face] >= least * radius * radius else 0.0
+                sharp[k] = turns[face, k] >= SHARP_RAD and areas[face] >= SHARP_FACE * radius * radius
             previous = face
         for axis in range(3):
             means[i, axis] = 0.0
             for k in range(3):
-                means[i, axis] += weights[i, k] * vertices[faces[face, k], axis]
-        narrow, wide, narrowed = _size_disc(weights[i], outward, altitudes, bent, radius, SAG_RATIO * extent)
-        _keep_off_edges(means[i], weights[i], outward, altitudes, bent, radius)
-        _direct(outward, normals[face], narrowed, first + i, across)
-        scales[i, 0], scales[i, 1], scales[i, 2] = narrow, wide, THICKNESS_RATIO * radius
+                vertex = faces[face, k]
+                means[i, axis] += weights[i, k] * (vertices[vertex, axis] + insets[vertex, axis])
+        narrow, wide, narrowed = _size_disc(weights[i], outward, altitudes, sharp, radius)
+        if narrowed < 0 or narrow > scale * sizes[face, 0]:
+            narrow, wide, narrowed = scale * sizes[face, 0], scale * sizes[face, 1], -1
+        _keep_off_edges(means[i], weights[i], outward, altitudes, sharp, radius)
+        if narrowed >= 0:
+            across[:] = outward[narrowed]
+        elif narrow > ROUND * wide or not _lay_flat(directions[face], normals[face], across):
+            across[:] = outward[0]
+            _turn(across, normals[face], (first + i) * GOLDEN_RAD)
+        _turn(across, normals[face], (first + i) % 2 * np.pi)
+        scales[i, 0], scales[i, 1], scales[i, 2] = narrow, wide, THICKNESS_RATIO * narrow
         _frame_to_quat(across, normals[face], quats[i])
 
 
@@ -87,13 +92,11 @@ def _measure_edges(vertices: Any, face: Any, area: Any, normal: Any, outward: An
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _size_disc(weights: Any, outward: Any, altitudes: Any, turns: Any, radius: Any, sag: Any) -> Any:
+def _size_disc(weights: Any, outward: Any, altitudes: Any, sharp: Any, radius: Any) -> Any:
     """Standard deviations across and along, and the edge it was narrowed towards (-1: none, it is round)."""
     narrow, narrowed = radius, -1
     for k in range(3):
-        limit = np.sqrt(sag / (2.0 * max(_bend(weights, outward, altitudes, turns, k), 1e-30)))
-        if turns[k] >= SHARP_RAD:
-            limit = min(limit, _reach(weights[k], altitudes[k], radius))
+        limit = _reach(weights[k], altitudes[k], radius) if sharp[k] else radius
         if limit < narrow:
             narrow, narrowed = limit, k
     if narrowed < 0:
@@ -102,7 +105,7 @@ def _size_disc(weights: Any, outward: Any, altitudes: Any, turns: Any, radius: A
     ends = _to_nearer_end(weights, outward, altitudes, narrowed)
     wide = min(wide, max(radius, (ends + EDGE_GAP_RATIO * radius) / EDGE_REACH))
     for k in range(3):
-        if k != narrowed and turns[k] >= SHARP_RAD:
+        if k != narrowed and sharp[k]:
             cosine = _dot(outward[k], outward[narrowed])
             limit = _reach(weights[k], altitudes[k], radius)
             free = max(limit * limit - (narrow * cosine) ** 2, 0.0)
@@ -140,27 +143,11 @@ def _gap(altitude: Any, radius: Any) -> Any:
     return min(EDGE_GAP_RATIO * radius, 0.5 * altitude)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _bend(weights: Any, outward: Any, altitudes: Any, turns: Any, k: Any) -> Any:
-    """Curvature across edge k: half of what the surface turns at the face's sides, over its width here."""
-    width, turn = 0.0, 0.0
-    for sign in (1.0, -1.0):
-        nearest, nearest_turn = np.inf, 0.0
-        for j in range(3):
-            speed = sign * _dot(outward[k], outward[j])
-            if speed > 1e-9 and weights[j] * altitudes[j] / speed < nearest:
-                nearest = weights[j] * altitudes[j] / speed
-                nearest_turn = turns[j] if turns[j] < SHARP_RAD else 0.0
-        width += nearest
-        turn += nearest_turn
-    return 0.5 * turn / max(width, 1e-30)
-
-
 @njit(cache=True, nogil=True)
-def _keep_off_edges(mean: Any, weights: Any, outward: Any, altitudes: Any, turns: Any, radius: Any) -> None:
+def _keep_off_edges(mean: Any, weights: Any, outward: Any, altitudes: Any, sharp: Any, radius: Any) -> None:
     """Moves a centre that is too close to a sharp edge inwards."""
     for k in range(3):
-        if turns[k] < SHARP_RAD:
+        if not sharp[k]:
             continue
         distance, gap = weights[k] * altitudes[k], _gap(altitudes[k], radius)
         highest = altitudes[k] - gap if altitudes[k] < 2.0 * radius else np.inf
@@ -170,14 +157,27 @@ def _keep_off_edges(mean: Any, weights: Any, outward: Any, altitudes: Any, turns
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _direct(outward: Any, normal: Any, narrowed: Any, number: Any, across: Any) -> None:
-    """The disc's local x: across the edge it was narrowed towards, else turned on from disc to disc.
+def _lay_flat(direction: Any, normal: Any, across: Any) -> Any:
+    """Writes the unit part of a direction in the plane across a normal; False if there is next to none."""
+    along = _dot(direction, normal)
+    for axis in range(3):
+        across[axis] = direction[axis] - along * normal[axis]
+    length = np.sqrt(_dot(across, across))
+    if length < 0.1:
+        return False
+    for axis in range(3):
+        across[axis] /= length
+    return True
 
-    Turning keeps a flat, axis-aligned mesh from having nothing but identity rotations, which validators
-    refuse; a narrowed disc may only turn by half a circle.
+
+@njit(cache=True, nogil=True)
+def _turn(across: Any, normal: Any, angle: Any) -> None:
+    """Turns a disc's local x about its normal, in place.
+
+    Turning on from disc to disc keeps a flat, axis-aligned mesh from having nothing but identity rotations,
+    which validators refuse; a narrowed disc may only turn by half a circle.
     """
-    angle = number * GOLDEN_RAD if narrowed < 0 else (number % 2) * np.pi
-    x, y, z = outward[max(narrowed, 0)]
+    x, y, z = across
     c, s = np.cos(angle), np.sin(angle)
     across[0] = c * x + s * (normal[1] * z - normal[2] * y)
     across[1] = c * y + s * (normal[2] * x - normal[0] * z)

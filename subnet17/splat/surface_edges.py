@@ -92,21 +92,20 @@ def _merge_places(vertices: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def measure_turns(vertices: Any, faces: Any, edges: Any, chosen: Any, turns: Any) -> None:
+def measure_turns(vertices: Any, faces: Any, areas: Any, edges: Any, first: Any, turns: Any) -> None:
     """Angles in radians by which the surface turns at the edges of faces.
 
     Args:
-        vertices: (V, 3) float64. faces: (F, 3) int64. edges: What `link_edges` returned.
-        chosen: (N,) int64 faces wanted; repeats that follow each other are measured once.
-        turns: (F, 3) out, the chosen rows only; column k is the edge opposite corner k. 0 where the surface
-            is flat, up to pi where it folds back; pi also at an open edge.
+        vertices: (V, 3) float64. faces: (F, 3) int64. areas: (F,). edges: What `link_edges` returned.
+        first: The first face wanted.
+        turns: (N, 3) out; column k is the edge opposite corner k. 0 where the surface is flat, up to pi where
+            it folds back; pi also at an open edge; 0 at faces of area 0.
     """
-    previous = -1
-    for face in chosen:
-        if face != previous:
-            for corner in range(3):
-                turns[face, corner] = _turn_at_edge(vertices, faces, edges, face, corner)
-        previous = face
+    for i in range(len(turns)):
+        for corner in range(3):
+            turns[i, corner] = 0.0
+            if areas[first + i] > 0:
+                turns[i, corner] = _turn_at_edge(vertices, faces, edges, first + i, corner)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
