@@ -48,8 +48,9 @@ fi
 make_python() {
     if command -v conda >/dev/null 2>&1; then
         conda env list | awk '{print $1}' | grep -qx "$CONDA_ENV" || {
-            echo "making the conda environment $CONDA_ENV"
-            conda create -y -q -n "$CONDA_ENV" python=3.11 >/dev/null
+            echo "making the conda environment $CONDA_ENV" >&2
+            conda create -y -q -n "$CONDA_ENV" python=3.11 >&2 ||
+                fail "conda can't make the environment $CONDA_ENV"
         }
         conda run -n "$CONDA_ENV" python -c 'import sys; print(sys.executable)'
     else
@@ -59,7 +60,7 @@ make_python() {
     fi
 }
 
-python="$(make_python)"
+python="$(make_python)" # messages go to stderr: only the path is printed
 # Development packages stay once they are there: a later plain setup does not take them away.
 if [ "$dev" = no ] && grep -q ' dev=yes$' "$TOOLS/installed" 2>/dev/null; then dev=yes; fi
 wanted="$(fingerprint "$python") target=$target dev=$dev"

@@ -1,6 +1,8 @@
 # Sourced by the scripts in the project's root: finds Python, Node and PM2, and says what to do when one is missing.
 # shellcheck shell=bash
 
+shopt -s inherit_errexit # a failing command inside $(…) ends the script too
+
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$ROOT" || exit 1
 TOOLS="$ROOT/.tools"
