@@ -236,8 +236,10 @@ async def test_one_lying_validator_cannot_stop_a_registered_miner(tmp_path: Path
         entries = [liar.as_neuron(0) | {"stake": 1e6}, honest.as_neuron(1), own]
         rig = Rig(tmp_path, entries, num_generation_workers=1)
         async with rig.running() as miner:
+            await until(lambda: bool(miner.roster.listed))
+            await until(lambda: state_of(miner, "Validator0")["ready_in_s"] > 20)
+            assert miner.roster.stopped_s == 0
             await until(lambda: len(honest.accepted) >= 1)
-            assert state_of(miner, "Validator0")["ready_in_s"] > 20
 
 
 async def test_a_stop_finishes_and_submits_what_is_running(tmp_path: Path) -> None:

@@ -142,6 +142,11 @@ async def test_a_score_below_the_threshold_costs_a_penalty(bench: Bench) -> None
     assert bench.page().entries["rejected"][0].score == 0.5999
 
 
+async def test_a_score_at_the_threshold_is_accepted(bench: Bench) -> None:
+    bench.outcome = 0.6
+    assert _verdict(await bench.submit(bench.task())).task_fidelity_score == 0.6
+
+
 async def test_results_that_are_not_base64_are_rejected_unseen(bench: Bench) -> None:
     reply = await bench.submit(bench.task(), "no base64!")
     assert reply.cooldown_until == int(bench.now_s + 900)
