@@ -11,12 +11,12 @@ from subnet17.procedural.light import Gloss, bake
 from subnet17.procedural.model import Model, Part
 from subnet17.procedural.noise import Noise
 from subnet17.procedural.paint import FINISHES, MATERIALS, Paint
-from subnet17.procedural.shapes import Array, Faces
+from subnet17.procedural.shapes import Array, Faces, join
 from subnet17.procedural.tessellate import cut_long_edges, drop_slivers, vertex_normals
 from subnet17.procedural.textures import OVERLAYS, TEXTURES, Surface
 
 WANTED_FACES = 110_000
-MOST_FACES = 200_000
+MOST_FACES = 140_000
 EDGE_LIMITS = (0.006, 0.03)
 """Shortest and longest wanted edge on a model whose longest side is 1."""
 
@@ -58,20 +58,16 @@ def sketch_points(model: Model, *, seed: int, count: int) -> tuple[Array, Array]
 
 
 def _gather(parts: list[Part], centre: Array, scale: float) -> tuple[Array, Faces]:
-    rows, faces, count = [], [], 0
-    for index, part in enumerate(parts):
-        shape = part.shape
-        shape = drop_slivers(type(shape)((shape.vertices - centre) * scale, shape.faces))
-        fade = np.zeros(len(shape.vertices)) if part.fade is None else part.fade
-        extra = np.column_stack([fade, np.full(len(fade), index)])
-        rows.append(
-            np.concatenate(
-                [shape.vertices, vertex_normals(shape), _along_grain(shape.vertices), extra], axis=1
-            )
-        )
-        faces.append(shape.faces + count)
-        count += len(shape.vertices)
-    return np.concatenate(rows), np.concatenate(faces)
+    whole = join(part.shape for part in parts)
+    whole = drop_slivers(type(whole)((whole.vertices - centre) * scale, whole.faces))
+    ends = np.cumsum([len(part.shape.vertices) for part in parts])
+    columns = np.zeros((len(whole.vertices), 11))
+    columns[:, _POINT], columns[:, _NORMAL] = whole.vertices, vertex_normals(whole)
+    for index, (part, end) in enumerate(zip(parts, ends, strict=True)):
+        own = columns[end - len(part.shape.vertices) : end]
+        own[:, _GRAIN], own[:, _PART] = _along_grain(own[:, _POINT]), index
+        own[:, _FADE] = 0.0 if part.fade is None else part.fade
+    return columns, whole.faces
 
 
 def _along_grain(points: Array) -> Array:
@@ -82,14 +78,15 @@ def _along_grain(points: Array) -> Array:
 
 def _edge_length(columns: Array, faces: Faces) -> float:
     """The shortest edge limit whose predicted number of faces stays within `WANTED_FACES`."""
-    corners = columns[faces, _POINT]
-    sides = np.sort(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2), axis=1)
+    corners = columns[:, _POINT][faces]
+    gaps = corners - np.roll(corners, 1, axis=1)
+    short, middle, long = np.log2(np.sort(np.sqrt(np.einsum("fek,fek->fe", gaps, gaps)), axis=1) + 1e-12).T
     limits = np.geomspace(*EDGE_LIMITS, 10)
     for limit in limits:
         # An edge is halved until it fits; a face splits along its longest and its shortest side, and a
         # sliver with two long sides becomes a strip of twice as many faces.
-        short, middle, long = np.ceil(np.log2(np.maximum(sides / limit, 1.0))).T
-        if float(np.exp2(short + long + (middle > short)).sum()) <= WANTED_FACES:
+        s, m, n = (np.maximum(np.ceil(side - np.log2(limit)), 0.0) for side in (short, middle, long))
+        if float(np.exp2(s + n + (m > s)).sum()) <= WANTED_FACES:
             return float(limit)
     return float(limits[-1])
 
