@@ -240,14 +240,15 @@ def family(
     """Registers a family function; see the module's docstring.
 
     Raises:
-        ValueError: the name or one of the words is taken, or a paint can't be read.
+        ValueError: the name or one of the words is taken (it says by which family), or a paint can't be read.
     """
 
     def register(make: FamilyFunction) -> FamilyFunction:
-        taken = {word for known in _FAMILIES.values() for word in known.words}
-        clash = [name] if name in _FAMILIES else sorted(taken & set(words))
-        if clash:
-            raise ValueError(f"family {name!r}: {clash} is taken by another family")
+        for known in _FAMILIES.values():
+            clash = [name] if known.name == name else sorted(set(known.words) & set(words))
+            if clash:
+                where = " and ".join(f.__module__.rpartition(".")[2] for f in (make, known.make))
+                raise ValueError(f"family {name!r}: {clash} taken by family {known.name!r} ({where})")
         for paint in roles.values():
             parse_paint(paint)
         _FAMILIES[name] = Family(name, words, roles, make, worn)
