@@ -176,7 +176,8 @@ def _bevel_steps(half: float, radius: float) -> Array:
     flat = np.linspace(-(half - radius), half - radius, 2 + int(half / 0.15))
     if radius <= 0:
         return flat
-    edge = (half - radius) + radius * np.tan(np.deg2rad([15.0, 30.0, 45.0]))
+    steps = [15.0, 30.0, 45.0] if radius > 0.6 * FACET else [45.0]  # a tiny bevel is a chamfer
+    edge = (half - radius) + radius * np.tan(np.deg2rad(steps))
     return np.concatenate([-edge[::-1], flat, edge])
 
 
@@ -236,11 +237,6 @@ def plate(corners: ArrayLike) -> Shape:
     """A flat four-sided sheet through (4, 3) corners, counter-clockwise as seen from its front."""
     a, b, c, d = np.asarray(corners, dtype=float)
     return grid(np.stack([np.stack([a, b]), np.stack([d, c])]))
-
-
-def two_sided(shape: Shape) -> Shape:
-    """A sheet with a back, for leaves, sails and wings that are seen from both sides."""
-    return join([shape, Shape(shape.vertices, shape.faces[:, ::-1])])
 
 
 def _angles(count: int) -> Array:

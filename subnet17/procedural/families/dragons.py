@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 
 from subnet17.procedural.anatomy import add_eyes, ears
+from subnet17.procedural.mechanics import cloth
 from subnet17.procedural.model import Build, Model, family
-from subnet17.procedural.shapes import Array, Shape, ellipsoid, grid, join, pair, scatter, two_sided
+from subnet17.procedural.shapes import Array, Shape, ellipsoid, grid, join, pair, scatter
 from subnet17.procedural.sweeps import Ball, blend, body, capsule, cone, tube
 
 
@@ -101,7 +102,7 @@ def _add_wings(model: Model) -> None:
     model.add("primary", pair(join(bones)), part="wing")
     rim = [*tips, np.array([0.18, 0.85, -0.35]), root]
     sheets = [_membrane(elbow, a, b) for a, b in itertools.pairwise(rim)]
-    model.add("accent", two_sided(pair(join(sheets))), part="wing")
+    model.add("accent", pair(cloth(join(sheets), 0.03)), part="wing")
     model.add("ivory bone", pair(cone(0.04, 0.18).at(elbow).moved(y=0.08)), part="claw")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from subnet17.procedural.mechanics import cloth
 from subnet17.procedural.model import Build, Model, family
-from subnet17.procedural.shapes import box, ellipsoid, grid, pair, scatter, star, torus, two_sided
+from subnet17.procedural.shapes import box, ellipsoid, grid, pair, scatter, star, torus
 from subnet17.procedural.sweeps import capsule, curve, extrude, lathe, tube
 
 
@@ -60,7 +61,7 @@ def make_cape(build: Build) -> Model:
     z = -0.12 - 0.3 * v + 0.1 * np.cos(u * 9) * v + 0.22 * u**2
     y = 0.45 - 1.75 * v + 0 * u
     sheet = grid(np.stack(np.broadcast_arrays(x, y, z), axis=-1))
-    model.add("primary", two_sided(sheet), part="cape")
+    model.add("primary", cloth(sheet), part="cape")
     model.add("secondary", tube([(-0.5, 0.46, 0.1), (0, 0.44, -0.1), (0.5, 0.46, 0.1)], 0.05))
     model.anchor("mount", (0, 0, 0), size=1.0)
     return model
