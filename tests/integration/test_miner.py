@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from fake_validator import FakeValidator
 from peers import (
     MINER,
@@ -276,3 +277,14 @@ async def test_a_stop_does_not_wait_longer_than_it_may(tmp_path: Path) -> None:
             took_s = time.monotonic() - began_s
         assert took_s < 2.0
         assert validator.accepted == []
+
+
+async def test_a_line_of_figures_comes_each_interval(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, [], metrics_interval_s=0.1)
+    with structlog.testing.capture_logs() as lines:
+        async with rig.running():
+            await until(lambda: sum(line["event"] == "metrics" for line in lines) >= 2)
+    figures = next(line for line in lines if line["event"] == "metrics")
+    for name in ("tasks_processed", "generation_success_rate", "average_generation_s", "last_reward"):
+        assert figures[name] == 0
+    assert figures["average_local_score"] == 0

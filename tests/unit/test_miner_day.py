@@ -267,3 +267,16 @@ def test_free_time_turns_a_generator_that_fails_half_the_time_into_one_that_pass
     mine([validator], scores=(0.4, 0.8))
     assert validator.skipped == validator.rejected == 0
     assert min(validator.accepts_per_4_hours()) >= 47
+
+
+def test_a_task_that_breaks_the_miner_is_asked_for_again_after_a_cooldown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def generate(*_: object, **__: object) -> Candidate:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(SimulatedServers, "generate", generate)
+    validator = SimulatedValidator()
+    (state,) = mine([validator]).roster
+    assert 40 <= state.counts["pulls"] <= 4 * HOUR_S / COOLDOWN_S + 1
+    assert validator.given == 1
