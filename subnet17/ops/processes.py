@@ -32,7 +32,7 @@ class Process:
 
     Attributes:
         name: As PM2 shows it.
-        script: Entry point in the project's root, or a module after "-m".
+        script: Entry point in the project's root.
         args: Its command line.
         host: Where it listens.
         port: Its first port.
@@ -72,7 +72,7 @@ def list_processes(settings: Settings, *, local: bool) -> list[Process]:
     if local:
         count, port = settings.network.local_validators, settings.network.local_port
         processes.append(
-            Process(LOCAL_SUBNET, "-m subnet17.localnet", (), "127.0.0.1", port, count, health_path=None)
+            Process(LOCAL_SUBNET, "local_subnet.py", (), "127.0.0.1", port, count, health_path=None)
         )
     return [*processes, Process(MINER, "subnet17_miner.py", chain, miner.host, miner.port)]
 
@@ -86,13 +86,12 @@ def as_pm2_app(process: Process, settings: Settings) -> dict[str, object]:
     """One entry of PM2's `apps`."""
     operations = settings.operations
     logs = settings.log_dir
-    module = process.script.removeprefix("-m ") if process.script.startswith("-m ") else None
     config = {CONFIG_VARIABLE: os.environ[CONFIG_VARIABLE]} if CONFIG_VARIABLE in os.environ else {}
     return {
         "name": process.name,
-        "script": sys.executable if module else process.script,
-        "interpreter": "none" if module else sys.executable,
-        "args": ["-m", module, *process.args] if module else list(process.args),
+        "script": process.script,
+        "interpreter": sys.executable,
+        "args": list(process.args),
         "cwd": str(PROJECT_ROOT),
         "env": {"PYTHONUNBUFFERED": "1", **config},
         "kill_timeout": int(operations.kill_timeout_s * 1000),

@@ -1,0 +1,29 @@
+"""The list of processes that PM2 gets."""
+
+from __future__ import annotations
+
+import sys
+
+from subnet17.ops.processes import as_pm2_app, list_processes
+from subnet17.settings import PROJECT_ROOT, Settings
+
+
+def test_every_process_is_a_script_of_the_project_run_by_this_python() -> None:
+    for process in list_processes(Settings(), local=True):
+        app = as_pm2_app(process, Settings())
+        # PM2 hands a script with a space to a shell, which an absolute one in such a folder would not survive
+        assert app["script"] == process.script
+        assert (PROJECT_ROOT / process.script).is_file()
+        assert app["interpreter"] == sys.executable
+
+
+def test_a_local_run_adds_the_subnet_and_starts_the_miner_last() -> None:
+    public = [process.name for process in list_processes(Settings(), local=False)]
+    local = [process.name for process in list_processes(Settings(), local=True)]
+    assert set(local) - set(public) == {"local-subnet"}
+    assert public[-1] == local[-1] == "subnet17-miner"
+
+
+def test_processes_are_given_time_to_end() -> None:
+    for process in list_processes(Settings(), local=True):
+        assert int(str(as_pm2_app(process, Settings())["kill_timeout"])) >= 30_000
