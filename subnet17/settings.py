@@ -104,6 +104,7 @@ class ValidationTable(ServerTable):
     renderer: Literal["auto", "cpu", "cuda"] = Field("auto", description="What draws the 16 views.")
     max_body_bytes: int = Field(128 * 2**20, ge=2**16, description="Of one request.")
     max_asset_bytes: int = Field(512 * 2**20, ge=2**16, description="Of one asset after decompression.")
+    max_splats: int = Field(2_000_000, ge=7000, le=5_000_000, description="Of one asset; more are refused.")
 
 
 class MinerTable(_Table):

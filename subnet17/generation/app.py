@@ -8,8 +8,8 @@ import time
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from subnet17.generation.backends import Backend
-from subnet17.generation.request import MAX_BODY_BYTES, read_generation_request
+from subnet17.generation.backends import Backend, answer
+from subnet17.generation.request import MAX_BODY_BYTES, receive
 from subnet17.serving.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.serving.http import caller_gone, create_service_app
 from subnet17.serving.jobs import Jobs
@@ -73,10 +73,11 @@ class GenerationService:
         deadline = Deadline.of_request(
             request.headers.get(TIMEOUT_HEADER), longest_s=self.settings.request_timeout_s
         )
-        asked = await read_generation_request(request, default_profile=self.settings.profile)
+        self.jobs.check_open()
+        received = await receive(request)
         started_s = time.monotonic()
-        job = self.backend.job_of(asked)
-        asset = await self.jobs.run(self.backend.generate, *job, deadline=deadline, gone=caller_gone(request))
+        job = (answer, self.backend, received, self.settings.profile)
+        asked, asset = await self.jobs.run(*job, deadline=deadline, gone=caller_gone(request))
         headers = {
             "X-Seed": str(asked.seed),
             "X-Backend": self.backend.name,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from subnet17.errors import ConfigError
 from subnet17.generation import procedural_backend
 from subnet17.generation.asset import GeneratedAsset
-from subnet17.generation.request import GenerationRequest
+from subnet17.generation.request import (
+    GenerationRequest,
+    Profile,
+    Received,
+    parse_generation_request,
+)
 from subnet17.settings import GenerationTable
 
 
@@ -31,9 +36,17 @@ class Backend:
     generate: Callable[..., GeneratedAsset]
     args: tuple[Any, ...]
 
-    def job_of(self, request: GenerationRequest) -> tuple[Any, ...]:
-        """The arguments of `generate` for one request."""
-        return (request, *self.args)
+
+def answer(
+    backend: Backend, received: Received, default_profile: Profile
+) -> tuple[GenerationRequest, GeneratedAsset]:
+    """One job, in a worker: what was asked for, and the asset.
+
+    Raises:
+        S17Error: the request can't be parsed, or a stage failed.
+    """
+    asked = parse_generation_request(received, default_profile=default_profile)
+    return replace(asked, image=None), backend.generate(asked, *backend.args)  # no picture is sent back
 
 
 def choose_backend(settings: GenerationTable) -> Backend:

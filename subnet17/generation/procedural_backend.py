@@ -12,6 +12,7 @@ from subnet17.procedural.make import Made, make_model, make_model_from_image
 from subnet17.serving.inputs import read_image
 from subnet17.serving.stages import Stages
 from subnet17.splat.from_mesh import mesh_to_splats
+from subnet17.splat.visible import drop_hidden_faces
 
 NAME = "procedural"
 
@@ -43,9 +44,11 @@ def generate(request: GenerationRequest, splat_count: int) -> GeneratedAsset:
     if request.format in {"glb", "mesh_ply"}:
         with stages("write"):
             return GeneratedAsset(write_mesh(made.mesh, request.format), 0, made.notes, stages.timings_s)
+    with stages("visible"):
+        mesh = drop_hidden_faces(made.mesh)
     with stages("splats"):
         count = max(MIN_SPLATS, round(splat_count * SPLAT_SHARE[request.profile]))
-        cloud = mesh_to_splats(made.mesh, count=count, seed=request.seed)
+        cloud = mesh_to_splats(mesh, count=count, seed=request.seed)
     with stages("write"):
         data = write_cloud(cloud, request.format)
     return GeneratedAsset(data, len(cloud), made.notes, stages.timings_s)

@@ -1,18 +1,23 @@
-"""What a caller of `/generate/` asks for, read from a form or from JSON."""
+"""What a caller of `/generate/` asks for, read from a form or from JSON.
+
+In two steps: the server receives the body, a worker parses it. A body of some MB can keep a parser busy for
+seconds, in which the server would answer nobody.
+"""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from subnet17.errors import InvalidInputError, UnknownFormatError, UnsupportedMediaError
-from subnet17.serving.http import media_type_of, read_json_object
-from subnet17.serving.inputs import check_prompt, decode_base64
+from subnet17.serving.http import media_type_of
+from subnet17.serving.inputs import check_prompt, decode_base64, parse_json_object
 
 AssetFormat = Literal["ply", "spz", "glb", "mesh_ply"]
 Profile = Literal["speed", "balanced", "quality"]
@@ -22,7 +27,26 @@ MAX_IMAGE_BYTES = 32 * 2**20
 MAX_BODY_BYTES = 48 * 2**20
 """An image of 32 MiB in base64, and the other fields."""
 
+JSON = "application/json"
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
 FIELDS = frozenset({"prompt", "prompt_image", "prompt_image_file", "seed", "format", "profile"})
+
+
+@dataclass(frozen=True)
+class Received:
+    """A body as it came, picklable.
+
+    Attributes:
+        media_type: Its content type, one of the three that are taken.
+        body: The bytes of JSON or of a urlencoded form; empty for a multipart form.
+        parts: The fields of a multipart form: text, or a file's bytes.
+    """
+
+    media_type: str
+    body: bytes = b""
+    parts: tuple[tuple[str, str | bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,20 +68,45 @@ class GenerationRequest:
     profile: Profile
 
 
-async def read_generation_request(request: Request, *, default_profile: Profile) -> GenerationRequest:
-    """Reads a urlencoded form, a multipart form or a JSON object.
+async def receive(request: Request) -> Received:
+    """Reads a body to its end.
 
     Raises:
-        UnsupportedMediaError: another content type.
-        InvalidInputError: a field is unknown, missing, out of range or of the wrong type.
+        UnsupportedMediaError: neither a urlencoded form, a multipart form nor JSON.
+        InvalidInputError: a multipart form that is broken or has too many parts.
     """
-    fields = await _read_fields(request)
+    media_type = media_type_of(request)
+    if media_type in {JSON, URLENCODED}:
+        return Received(media_type, body=await request.body())
+    if media_type != MULTIPART:
+        raise UnsupportedMediaError(
+            f"content type is {media_type[:80]!r}, expected {URLENCODED}, {MULTIPART} or {JSON}"
+        )
+    parts: list[tuple[str, str | bytes]] = []
+    try:
+        async with request.form(
+            max_files=1, max_fields=len(FIELDS), max_part_size=MAX_IMAGE_BYTES * 4 // 3 + 4
+        ) as form:
+            for name, value in form.multi_items():
+                parts.append((name, await value.read() if isinstance(value, UploadFile) else value))
+    except HTTPException as error:
+        raise InvalidInputError(f"form can't be read: {error.detail}") from None
+    return Received(media_type, parts=tuple(parts))
+
+
+def parse_generation_request(received: Received, *, default_profile: Profile) -> GenerationRequest:
+    """Checks every field; runs in a worker.
+
+    Raises:
+        InvalidInputError: a field is unknown, missing, repeated, out of range or of the wrong type.
+    """
+    fields = _parse_fields(received)
     unknown = sorted(set(fields) - FIELDS)
     if unknown:
         raise InvalidInputError(
             f"unknown field {unknown[0][:40]!r}; known: {', '.join(sorted(FIELDS))}", field=unknown[0][:40]
         )
-    image = await _read_image_bytes(fields)
+    image = _read_image_bytes(fields)
     if (image is None) == (fields.get("prompt") is None):
         raise InvalidInputError(
             "give exactly one of prompt and prompt_image (or prompt_image_file)", field="prompt"
@@ -71,39 +120,33 @@ async def read_generation_request(request: Request, *, default_profile: Profile)
     )
 
 
-async def _read_fields(request: Request) -> dict[str, Any]:
-    media_type = media_type_of(request)
-    if media_type == "application/json":
-        return await read_json_object(request)
-    if media_type not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        raise UnsupportedMediaError(
-            f"content type is {media_type[:80]!r}, expected application/x-www-form-urlencoded, "
-            "multipart/form-data or application/json"
-        )
-    try:
-        form = await request.form(
-            max_files=1, max_fields=len(FIELDS), max_part_size=MAX_IMAGE_BYTES * 4 // 3 + 4
-        )
-    except HTTPException as error:
-        raise InvalidInputError(f"form can't be read: {error.detail}") from None
-    repeated = [key for key in form if len(form.getlist(key)) > 1]
+def _parse_fields(received: Received) -> dict[str, Any]:
+    if received.media_type == JSON:
+        return parse_json_object(received.body)
+    pairs: list[tuple[str, Any]] = list(received.parts)
+    if received.media_type == URLENCODED:
+        try:
+            text = received.body.decode("latin-1")  # what is not ASCII must be percent-encoded UTF-8
+            pairs = [*parse_qsl(text, keep_blank_values=True, max_num_fields=len(FIELDS))]
+        except ValueError as error:
+            raise InvalidInputError(f"form can't be read: {error}") from None
+    names = [name for name, _ in pairs]
+    repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise InvalidInputError(f"field {repeated[0][:40]!r} is given more than once", field=repeated[0][:40])
-    return dict(form)
+    return dict(pairs)
 
 
-async def _read_image_bytes(fields: dict[str, Any]) -> bytes | None:
-    upload, text = fields.get("prompt_image_file"), fields.get("prompt_image")
-    if upload is not None and text is not None:
+def _read_image_bytes(fields: dict[str, Any]) -> bytes | None:
+    data, text = fields.get("prompt_image_file"), fields.get("prompt_image")
+    if data is not None and text is not None:
         raise InvalidInputError("give prompt_image or prompt_image_file, not both", field="prompt_image")
-    if upload is not None:
-        if not isinstance(upload, UploadFile):
-            raise InvalidInputError("prompt_image_file is not a file part", field="prompt_image_file")
-        data = await upload.read()
-    elif text is not None:
+    if text is not None:
         data = decode_base64(text, field="prompt_image")
-    else:
+    if data is None:
         return None
+    if not isinstance(data, bytes):
+        raise InvalidInputError("prompt_image_file is not a file part", field="prompt_image_file")
     if not 0 < len(data) <= MAX_IMAGE_BYTES:
         raise InvalidInputError(
             f"picture has {len(data)} bytes, 1 to {MAX_IMAGE_BYTES} are allowed", field="prompt_image"

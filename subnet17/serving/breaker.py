@@ -75,6 +75,8 @@ class CircuitBreaker:
 
     def succeed(self) -> None:
         """The call did its work, or failed through the caller's fault."""
+        if self._opened_at_s is not None and not self._probing:
+            return  # admitted before it opened: says nothing of how things are now
         if self._probing:
             self._failed.clear()
         self._failed.append(False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,25 +15,24 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from subnet17 import __version__
-from subnet17.errors import (
-    InvalidInputError,
-    S17Error,
-    TooLargeError,
-    UnauthorizedError,
-    UnsupportedMediaError,
-)
+from subnet17.errors import InvalidInputError, OverloadedError, S17Error, TooLargeError, UnauthorizedError
 from subnet17.gpu.monitor import read_gpus
 from subnet17.log import get_logger
-from subnet17.serving.jobs import Jobs
+from subnet17.serving.jobs import CallerGoneError, Jobs
 from subnet17.settings import ServerTable
 
 log = get_logger()
 
 OPEN_ROUTES = frozenset({"/health/", "/health", "/version/", "/version"})
 """Answered without a key: a supervisor may ask."""
+BODY_TIMEOUT_S = 60.0
+"""Within this time a body has to arrive."""
+BODIES_HELD = 4
+"""Bodies of the largest size that may be held in memory at once."""
 
 
 class Service(Protocol):
@@ -74,7 +72,7 @@ def _add_error_handlers(app: FastAPI, jobs: Jobs) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         return error_response(_as_ours(error), jobs)
 
-    for kind in (S17Error, RequestValidationError, HTTPException):
+    for kind in (S17Error, RequestValidationError, HTTPException, ClientDisconnect):
         app.add_exception_handler(kind, handle)
 
     async def handle_unexpected(request: Request, error: Exception) -> Response:
@@ -91,8 +89,13 @@ def _as_ours(error: Exception) -> S17Error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or "body"
         return InvalidInputError(f"{field}: {first['msg']}", field=field)
-    assert isinstance(error, HTTPException)  # noqa: S101 - the handlers are registered for these three
+    if isinstance(error, ClientDisconnect):
+        return CallerGoneError("the caller hung up while sending")
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handlers are registered for these four
     return _HttpStatusError(error.status_code, str(error.detail))
+
+
+CODES = {404: "not_found", 405: "method_not_allowed", 408: "body_timeout"}
 
 
 class _HttpStatusError(InvalidInputError):
@@ -101,7 +104,7 @@ class _HttpStatusError(InvalidInputError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status  # type: ignore[misc]
-        self.code = {404: "not_found", 405: "method_not_allowed"}.get(status, "invalid_input")  # type: ignore[misc]
+        self.code = CODES.get(status, "invalid_input")  # type: ignore[misc]
 
 
 def error_response(error: S17Error, jobs: Jobs | None = None) -> JSONResponse:
@@ -182,11 +185,17 @@ class _ApiKey:
 
 
 class _BodyLimit:
-    """Refuses a body over the limit: at once when it is declared, else while it streams in."""
+    """Bounds what callers may send: one body, all bodies together, and the time that one may take.
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+    A body over its limit is refused at once when its size is declared, else while it streams in. Bodies wait
+    in memory for a worker, so many of the allowed size would still take all of it.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, timeout_s: float = BODY_TIMEOUT_S) -> None:
         self._app = app
         self._limit = max_body_bytes
+        self._timeout_s = timeout_s
+        self._held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -197,16 +206,28 @@ class _BodyLimit:
             await error_response(self._error(int(declared)))(scope, receive, send)
             return
         received = 0
+        complete = False
+        deadline_s = asyncio.get_running_loop().time() + self._timeout_s
 
         async def limited_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
+            nonlocal received, complete
+            if complete:
+                return await receive()
+            message = await _before(deadline_s, receive)
+            complete = not message.get("more_body", False)
+            size = len(message.get("body", b""))
+            received += size
+            self._held_bytes += size
             if received > self._limit:
                 raise self._error(received)
+            if self._held_bytes > BODIES_HELD * self._limit:
+                raise OverloadedError("too many large bodies at once", retry_after_s=5)
             return message
 
-        await self._app(scope, limited_receive, send)
+        try:
+            await self._app(scope, limited_receive, send)
+        finally:
+            self._held_bytes -= received
 
     def _error(self, measured: int) -> TooLargeError:
         return TooLargeError(
@@ -216,27 +237,17 @@ class _BodyLimit:
         )
 
 
+async def _before(deadline_s: float, receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout_at(deadline_s):
+            return await receive()
+    except TimeoutError:
+        raise _HttpStatusError(408, "the body did not arrive in time") from None
+
+
 def media_type_of(request: Request) -> str:
     """The request's content type without parameters, lower case."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-async def read_json_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object.
-
-    Raises:
-        UnsupportedMediaError: the content type is not application/json.
-        InvalidInputError: not JSON, or not an object.
-    """
-    if (media_type := media_type_of(request)) != "application/json":
-        raise UnsupportedMediaError(f"content type is {media_type!r}, expected application/json")
-    try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError(f"body is not valid JSON: {error}"[:200]) from None
-    if not isinstance(body, dict):
-        raise InvalidInputError(f"body is a JSON {type(body).__name__}, expected an object")
-    return body
 
 
 def caller_gone(request: Request) -> Callable[[], Awaitable[bool]]:

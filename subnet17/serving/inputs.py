@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import json
 import unicodedata
 import warnings
+from typing import Any
 
 from PIL import Image
 
@@ -19,6 +21,21 @@ IMAGE_MAX_PX = 4096
 
 REPLACEMENT = "\ufffd"
 """What decoders put in place of bytes that are not UTF-8."""
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """A body as a JSON object. Large ones take long and much memory: parse those in a worker.
+
+    Raises:
+        InvalidInputError: not JSON, or not an object.
+    """
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"body is not valid JSON: {error}"[:200]) from None
+    if not isinstance(fields, dict):
+        raise InvalidInputError(f"body is a JSON {type(fields).__name__}, expected an object")
+    return fields
 
 
 def check_prompt(prompt: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from subnet17.errors import DeadlineError, InvalidInputError, OverloadedError, S17Error, UnavailableError
+from subnet17.errors import InvalidInputError, OverloadedError, S17Error, UnavailableError
 from subnet17.serving.breaker import CircuitBreaker
 from subnet17.serving.deadline import Deadline
 from subnet17.serving.queue import JobQueue
@@ -17,10 +17,9 @@ from subnet17.settings import ServerTable
 
 R = TypeVar("R")
 
-SHORTEST_JOB_S = 0.1
-"""Even a caller in a hurry gives a started job this long."""
 FAIR_JOB_S = 10.0
-"""An overrun says something of the back end only when the caller allowed at least this long."""
+"""A started job has at least this long, or the server's own limit: else each request of a caller in a hurry
+could have a worker killed and its models loaded anew."""
 
 
 class Jobs:
@@ -33,6 +32,7 @@ class Jobs:
 
     def __init__(self, pool: WorkerPool, settings: ServerTable) -> None:
         self.pool = pool
+        self._longest_s = settings.request_timeout_s
         self.queue = JobQueue(slots=pool.workers, limit=settings.max_concurrent_requests)
         self.breaker = CircuitBreaker(min_failures=settings.circuit_breaker_failure_threshold)
         self.counts = {"succeeded": 0, "refused": 0, "failed": 0, "shed": 0, "abandoned": 0}
@@ -55,6 +55,20 @@ class Jobs:
         """When a caller who was sent away should come back."""
         return self.breaker.retry_after_s if self.breaker.state != "closed" else self.queue.retry_after_s
 
+    def check_open(self) -> None:
+        """Refuses a request before its body is read.
+
+        Raises:
+            UnavailableError: no worker is loaded.
+            OverloadedError: the queue is full.
+        """
+        try:
+            self.pool.check_ready()
+            self.queue.check_room()
+        except (OverloadedError, UnavailableError):
+            self._count("shed")
+            raise
+
     async def run(
         self,
         job: Callable[..., R],
@@ -72,34 +86,34 @@ class Jobs:
         Raises:
             S17Error: what the job raised, or why it was not run.
         """
+        admitted = False
         try:
             self.pool.check_ready()
             async with self.queue.slot(deadline):
                 if gone is not None and await gone():
-                    raise _CallerGoneError("the caller hung up before the job's turn")
+                    raise CallerGoneError("the caller hung up before the job's turn")
                 self.breaker.admit()
+                admitted = True
                 return await self._run_admitted(job, args, deadline)
-        except _CallerGoneError:
+        except CallerGoneError:
             self._count("abandoned")
             raise
         except (OverloadedError, UnavailableError):
-            self._count("shed")
+            if not admitted:
+                self._count("shed")
             raise
 
     async def _run_admitted(self, job: Callable[..., R], args: tuple[Any, ...], deadline: Deadline) -> R:
-        allowed_s = deadline.remaining_s
+        allowed_s = max(deadline.remaining_s, min(FAIR_JOB_S, self._longest_s))
         started_s = time.monotonic()
         try:
-            result = await self.pool.run(job, *args, timeout_s=max(allowed_s, SHORTEST_JOB_S))
+            result = await self.pool.run(job, *args, timeout_s=allowed_s)
         except InvalidInputError:
             self.breaker.succeed()
             self._count("refused")
             raise
-        except S17Error as error:
-            if isinstance(error, DeadlineError) and allowed_s < FAIR_JOB_S:
-                self.breaker.release()
-            else:
-                self.breaker.fail()
+        except S17Error:
+            self.breaker.fail()
             self._count("failed")
             raise
         except BaseException:
@@ -124,7 +138,7 @@ class Jobs:
         }
 
 
-class _CallerGoneError(InvalidInputError):
+class CallerGoneError(InvalidInputError):
     """Nobody is left to read the answer."""
 
     status = 499

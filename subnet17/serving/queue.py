@@ -43,6 +43,16 @@ class JobQueue:
         """Whole seconds after which a slot is likely to be free."""
         return max(1, math.ceil(self._average_s * self.admitted / self.slots))
 
+    def check_room(self) -> None:
+        """Raises `OverloadedError` when `limit` jobs are admitted already."""
+        if self.admitted >= self.limit:
+            raise OverloadedError(
+                f"{self.admitted} jobs are admitted, at most {self.limit} are allowed",
+                admitted=self.admitted,
+                limit=self.limit,
+                retry_after_s=self.retry_after_s,
+            )
+
     @asynccontextmanager
     async def slot(self, deadline: Deadline) -> AsyncIterator[None]:
         """Waits for a slot and holds it.
@@ -51,13 +61,7 @@ class JobQueue:
             OverloadedError: `limit` jobs are admitted already.
             DeadlineError: no slot came free in time; the job was not started.
         """
-        if self.admitted >= self.limit:
-            raise OverloadedError(
-                f"{self.admitted} jobs are admitted, at most {self.limit} are allowed",
-                admitted=self.admitted,
-                limit=self.limit,
-                retry_after_s=self.retry_after_s,
-            )
+        self.check_room()
         self.admitted += 1
         try:
             await self._wait(deadline)

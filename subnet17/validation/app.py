@@ -43,7 +43,7 @@ class ValidationService:
         self.renderer = renderer
         pool = WorkerPool(
             pipeline.load,
-            (scorer, renderer, settings.max_asset_bytes),
+            (scorer, renderer, settings.max_asset_bytes, settings.max_splats),
             workers=settings.workers,
             memory_bytes=settings.worker_memory_bytes,
             service="validation-worker",
@@ -66,7 +66,7 @@ class ValidationService:
         )
         if (media_type := media_type_of(request)) != "application/json":
             raise UnsupportedMediaError(f"content type is {media_type!r}, expected application/json")
-        self.jobs.pool.check_ready()
+        self.jobs.check_open()
         body = await request.body()
         return await self.jobs.run(job, body, deadline=deadline, gone=caller_gone(request))
 

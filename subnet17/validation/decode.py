@@ -16,13 +16,14 @@ GLB_MAGIC = b"glTF"
 MESH = "mesh"
 
 
-def decode_asset(data: bytes, compression: int, *, max_bytes: int) -> GaussianCloud:
+def decode_asset(data: bytes, compression: int, *, max_bytes: int, max_splats: int) -> GaussianCloud:
     """Reads an asset.
 
     Args:
         data: The file as sent.
         compression: 0 for a raw PLY, 2 for SPZ.
         max_bytes: Allowed size after decompression.
+        max_splats: Allowed number of splats.
 
     Raises:
         AssetError: unreadable; a mesh carries detail `kind="mesh"`.
@@ -31,8 +32,8 @@ def decode_asset(data: bytes, compression: int, *, max_bytes: int) -> GaussianCl
     if data.startswith(GLB_MAGIC):
         raise AssetError("this is a GLB mesh; convert it to splats before it is submitted", kind=MESH)
     if compression == SPZ:
-        return decode_spz(data, max_bytes=max_bytes)
-    return read_ply(data, max_bytes=max_bytes)
+        return decode_spz(data, max_bytes=max_bytes, max_splats=max_splats)
+    return read_ply(data, max_bytes=max_bytes, max_splats=max_splats)
 
 
 def describe_cloud(cloud: GaussianCloud) -> dict[str, Any]:

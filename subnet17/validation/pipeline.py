@@ -33,6 +33,13 @@ class Validator:
     scored_by: Choice
     rendered_by: Choice
     max_asset_bytes: int
+    max_splats: int
+
+    def decode(self, request: ValidationRequest) -> GaussianCloud:
+        """The asset's splats, within this server's limits."""
+        return decode_asset(
+            request.data, request.compression, max_bytes=self.max_asset_bytes, max_splats=self.max_splats
+        )
 
 
 @dataclass
@@ -49,10 +56,10 @@ _validator: Validator | None = None
 """Worker side: set by `load`, one per process."""
 
 
-def load(scored_by: Choice, rendered_by: Choice, max_asset_bytes: int) -> None:
+def load(scored_by: Choice, rendered_by: Choice, max_asset_bytes: int, max_splats: int) -> None:
     """Prepares this worker: compiles the kernels and builds the scorer's tables by judging a ball once."""
     global _validator  # noqa: PLW0603 - one per process, written once
-    validator = Validator(EmbeddedScorer(), scored_by, rendered_by, max_asset_bytes)
+    validator = Validator(EmbeddedScorer(), scored_by, rendered_by, max_asset_bytes, max_splats)
     validator.scorer.score_text(render_views(fit_for_render(make_ball()), official_cameras()), "a red ball")
     _validator = validator
 
@@ -74,9 +81,9 @@ def render_duel_view(body: bytes) -> bytes:
         AssetError: the asset can't be read or drawn; there is no picture to answer with.
     """
     stages = Stages()
-    request, _ = _parse(body, "duel", stages)
+    request, validator = _parse(body, "duel", stages)
     with stages("decode"):
-        cloud = decode_asset(request.data, request.compression, max_bytes=_loaded().max_asset_bytes)
+        cloud = validator.decode(request)
         scene = _fit(cloud)
     if isinstance(scene, list):
         raise AssetError(scene[0].message, reasons=[refusal.as_json() for refusal in scene])
@@ -127,7 +134,7 @@ def _judge(request: ValidationRequest, validator: Validator, stages: Stages) -> 
 
 def _decode(request: ValidationRequest, validator: Validator) -> tuple[Verdict, GaussianCloud | None]:
     try:
-        cloud = decode_asset(request.data, request.compression, max_bytes=validator.max_asset_bytes)
+        cloud = validator.decode(request)
     except (AssetError, TooLargeError) as error:
         return _refuse(request, error), None
     return Verdict(asset=describe_cloud(cloud) | {"bytes": len(request.data)}), cloud

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from subnet17.errors import InvalidInputError, UnknownFormatError
-from subnet17.serving.inputs import check_prompt, decode_base64, read_image
+from subnet17.serving.inputs import check_prompt, decode_base64, parse_json_object, read_image
 
 RAW_PLY = 0
 SPZ = 2
@@ -63,7 +62,7 @@ def parse_request(body: bytes, kind: Kind) -> ValidationRequest:
     Raises:
         InvalidInputError: not a JSON object, or a field of the wrong type or range.
     """
-    fields = _read_object(body)
+    fields = parse_json_object(body)
     single = _read(fields, "generate_single_preview", _as_bool, False)
     return ValidationRequest(
         data=decode_base64(fields.get("data"), field="data"),
@@ -77,16 +76,6 @@ def parse_request(body: bytes, kind: Kind) -> ValidationRequest:
         ),
         ignored=tuple(sorted(name[:60] for name in fields.keys() - KNOWN_FIELDS)[:8]),
     )
-
-
-def _read_object(body: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInputError(f"body is not valid JSON: {error}"[:200]) from None
-    if not isinstance(fields, dict):
-        raise InvalidInputError(f"body is a JSON {type(fields).__name__}, expected an object")
-    return fields
 
 
 def _read(fields: dict[str, Any], name: str, convert: Callable[[str, Any], Any], default: Any) -> Any:

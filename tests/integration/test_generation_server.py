@@ -225,6 +225,20 @@ async def test_health_answers_while_a_job_runs(client: httpx.AsyncClient) -> Non
 
 
 @on_one_loop
+async def test_health_answers_while_a_large_hostile_body_is_parsed(client: httpx.AsyncClient) -> None:
+    body = b"{" + b",".join(b'"k%d":1' % number for number in range(700_000)) + b"}"
+    headers = {"content-type": "application/json"}
+    job = asyncio.create_task(client.post("/generate/", content=body, headers=headers))
+    answers = 0
+    while not job.done():
+        assert (await client.get("/health/")).status_code == 200
+        answers += 1
+        await asyncio.sleep(0.01)
+    assert "unknown field" in (await job).json()["error"]["message"]
+    assert answers >= 10  # parsed in the server's own loop it would be one or two
+
+
+@on_one_loop
 async def test_what_is_over_the_queue_is_shed_and_told_when_to_come_back(client: httpx.AsyncClient) -> None:
     replies = await asyncio.gather(*(client.post("/generate/", data={"prompt": "a mug"}) for _ in range(8)))
     by_status = {status: [r for r in replies if r.status_code == status] for status in (200, 429)}

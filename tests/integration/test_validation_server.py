@@ -305,10 +305,11 @@ def frame_declaring(size_bytes: int) -> bytes:
         (spz_of(9000, bytes(19)), {"unreadable"}),
         (spz_of(2**32 - 1), {"unreadable", "too_large"}),
         (spz_of(9000, bytes(64 * 2**20)), {"unreadable", "too_large"}),
+        (spz_of(2_000_001, bytes(19 * 2_000_001)), {"too_large"}),
         (frame_declaring(8 * 2**30), {"too_large", "unreadable"}),
         (BALL_PLY, {"unreadable"}),
     ],
-    ids=["truncated", "magic", "lying", "count", "bomb", "8gib", "ply"],
+    ids=["truncated", "magic", "lying", "count", "bomb", "crowd", "8gib", "ply"],
 )
 @on_one_loop
 async def test_an_unreadable_spz_scores_zero_with_a_reason(

@@ -53,6 +53,10 @@ def crash() -> None:
     raise ZeroDivisionError
 
 
+def fail_to_load() -> None:
+    raise UnavailableError("loading failed")
+
+
 def die() -> None:
     os._exit(7)
 
@@ -186,6 +190,15 @@ def test_breaker_opens_again_when_its_probe_fails() -> None:
     assert breaker.retry_after_s == 30
 
 
+def test_a_success_from_before_it_opened_does_not_close_the_breaker() -> None:
+    breaker = CircuitBreaker(min_failures=1)
+    breaker.admit()
+    breaker.admit()
+    breaker.fail()
+    breaker.succeed()
+    assert breaker.state == "open"
+
+
 def test_breaker_stays_closed_while_most_jobs_succeed() -> None:
     breaker = CircuitBreaker(min_failures=3)
     for _ in range(10):
@@ -200,14 +213,43 @@ async def test_the_callers_faults_do_not_open_the_breaker(pool: WorkerPool) -> N
     for _ in range(3):
         with pytest.raises(AssetError):
             await jobs.run(refuse, deadline=Deadline.after(10))
-    with pytest.raises(DeadlineError):
-        await jobs.run(sleep, 60, deadline=Deadline.after(0.1))
     assert jobs.breaker.state == "closed"
     for _ in range(3):
         with pytest.raises(StageError):
             await jobs.run(crash, deadline=Deadline.after(10))
     assert jobs.breaker.state == "open"
-    assert jobs.counts == {"succeeded": 0, "refused": 3, "failed": 4, "shed": 0, "abandoned": 0}
+    assert jobs.counts == {"succeeded": 0, "refused": 3, "failed": 3, "shed": 0, "abandoned": 0}
+
+
+async def test_a_caller_in_a_hurry_does_not_cost_the_others_a_worker(pool: WorkerPool) -> None:
+    jobs = Jobs(pool, ServerTable())
+    await jobs.run(sleep, 0.4, deadline=Deadline.after(0.05))
+    assert (pool.deaths, jobs.counts["succeeded"]) == (0, 1)
+
+
+async def test_a_job_over_the_servers_own_limit_is_a_fault(pool: WorkerPool) -> None:
+    jobs = Jobs(pool, ServerTable(request_timeout_s=0.2, circuit_breaker_failure_threshold=1))
+    with pytest.raises(DeadlineError):
+        await jobs.run(sleep, 60, deadline=Deadline.after(0.2))
+    assert (pool.deaths, jobs.breaker.state) == (1, "open")
+
+
+async def test_a_request_is_refused_before_its_body_is_read_when_the_queue_is_full(pool: WorkerPool) -> None:
+    jobs = Jobs(pool, ServerTable(max_concurrent_requests=1))
+    jobs.check_open()
+    running = asyncio.create_task(jobs.run(sleep, 0.3, deadline=Deadline.after(10)))
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError):
+        jobs.check_open()
+    await running
+    assert (jobs.counts["shed"], jobs.counts["succeeded"]) == (1, 1)
+
+
+async def test_a_worker_that_fails_to_load_again_is_counted_once(pool: WorkerPool) -> None:
+    jobs = Jobs(pool, ServerTable())
+    with pytest.raises(UnavailableError):
+        await jobs.run(fail_to_load, deadline=Deadline.after(10))
+    assert (jobs.counts["failed"], jobs.counts["shed"]) == (1, 0)
 
 
 async def test_a_caller_who_hung_up_costs_no_work(pool: WorkerPool) -> None:

@@ -1,0 +1,101 @@
+"""What callers may send: how large, how much at once, how slowly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from starlette.types import Message
+
+from subnet17.serving import http
+from subnet17.serving.http import create_service_app
+from subnet17.serving.jobs import Jobs
+from subnet17.serving.workers import WorkerPool
+from subnet17.settings import ServerTable
+
+LIMIT_BYTES = 1000
+
+
+def load_nothing() -> None: ...
+
+
+class EchoService:
+    def __init__(self) -> None:
+        self.jobs = Jobs(WorkerPool(load_nothing), ServerTable())
+
+    def describe(self) -> dict[str, object]:
+        return {}
+
+
+def make_app() -> tuple[FastAPI, asyncio.Event]:
+    """An app whose route reads its body and then waits for the event."""
+    app = create_service_app(EchoService(), ServerTable(), title="echo", max_body_bytes=LIMIT_BYTES)
+    release = asyncio.Event()
+
+    async def echo(request: Request) -> int:
+        size = len(await request.body())
+        await release.wait()
+        return size
+
+    app.add_api_route("/echo", echo, methods=["POST"], response_model=None)
+    return app, release
+
+
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test")
+
+
+async def test_bodies_held_at_once_are_bounded_and_given_back() -> None:
+    app, release = make_app()
+    async with client_of(app) as client:
+        held = [asyncio.create_task(client.post("/echo", content=b"x" * LIMIT_BYTES)) for _ in range(4)]
+        await asyncio.sleep(0.1)
+        shed = await client.post("/echo", content=b"x")
+        assert (shed.status_code, shed.json()["error"]["code"]) == (429, "overloaded")
+        assert int(shed.headers["retry-after"]) >= 1
+        release.set()
+        assert [reply.json() for reply in await asyncio.gather(*held)] == [LIMIT_BYTES] * 4
+        assert (await client.post("/echo", content=b"x" * LIMIT_BYTES)).status_code == 200
+
+
+async def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(http._BodyLimit.__init__.__kwdefaults__, "timeout_s", 0.1)
+    app, _ = make_app()
+
+    async def trickle() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.sleep(30)
+
+    async with client_of(app) as client:
+        reply = await client.post("/echo", content=trickle())
+    assert (reply.status_code, reply.json()["error"]["code"]) == (408, "body_timeout")
+
+
+async def test_a_caller_who_hangs_up_while_sending_is_no_unexpected_error() -> None:
+    app, _ = make_app()
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/echo",
+        "raw_path": b"/echo",
+        "query_string": b"",
+        "headers": [(b"content-length", b"10")],
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("test", 80),
+        "client": ("test", 1),
+        "root_path": "",
+    }
+    await app(scope, receive, send)  # raises what the error handlers don't know
+    assert sent[0]["status"] == 499
