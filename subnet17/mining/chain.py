@@ -250,10 +250,11 @@ class _OneThread:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._thread: threading.Thread | None = None
+        self._idle = threading.Event()  # not is_alive(): a thread outlives its answer by a moment
+        self._idle.set()
 
     async def call(self, function: Callable[[], T]) -> T:
-        if self._thread is not None and self._thread.is_alive():
+        if not self._idle.is_set():
             raise PeerTimeoutError("the last read is still stuck")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -271,11 +272,12 @@ class _OneThread:
                 outcome: tuple[T | None, Exception | None] = (function(), None)
             except Exception as error:
                 outcome = (None, error)
+            self._idle.set()
             if not loop.is_closed():
                 loop.call_soon_threadsafe(finish, *outcome)
 
-        self._thread = threading.Thread(target=run, name="metagraph", daemon=True)
-        self._thread.start()
+        self._idle.clear()
+        threading.Thread(target=run, name="metagraph", daemon=True).start()
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await future
