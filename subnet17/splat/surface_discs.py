@@ -16,9 +16,11 @@ from numba import njit
 
 from subnet17.splat.surface_sizes import SHARP_FACE, SHARP_RAD
 
-RADIUS_RATIO = 1.0
-"""Standard deviation of a disc over the square root of its area. In the largest gaps of the sampling,
-the discs of one side still reach an alpha of 0.98; with 0.9 only 0.93, and colours get hardly crisper."""
+RADIUS_RATIO = 0.8
+"""Standard deviation of a disc over the square root of its area. In the largest gaps of the sampling, the
+discs of one side alone reach an alpha of 0.96. With 1.0 it is 0.98, but pictures lose 2 to 3 dB."""
+EDGED_RATIO = 1.0
+"""The same on faces whose sharp edges are followed exactly: narrowed discs leave more gaps."""
 THICKNESS_RATIO = 0.05
 EDGE_GAP_RATIO = 0.5
 """Least distance of a centre from a sharp edge, over the plain radius."""
@@ -48,16 +50,17 @@ def shape_discs(  # noqa: PLR0917 - compiled code takes no keywords
         means: (N, 3) out. scales: (N, 3) out, standard deviations across, along and through the disc.
         quats: (N, 4) out, wxyz, unit.
     """
-    scale = RADIUS_RATIO * np.sqrt(share)
     outward, altitudes, sharp, across = np.empty((3, 3)), np.empty(3), np.empty(3, np.bool_), np.empty(3)
-    radius, previous = 0.0, -1
+    scale, radius, previous = 0.0, 0.0, -1
     for i in range(len(chosen)):
         face = chosen[i]
         if face != previous:
-            radius = scale * np.sqrt(sizes[face, 0] * sizes[face, 1])
+            radius = EDGED_RATIO * np.sqrt(share * sizes[face, 0] * sizes[face, 1])
             _measure_edges(vertices, faces[face], areas[face], normals[face], outward, altitudes)
             for k in range(3):
                 sharp[k] = turns[face, k] >= SHARP_RAD and areas[face] >= SHARP_FACE * radius * radius
+            scale = np.sqrt(share) * (EDGED_RATIO if sharp.any() else RADIUS_RATIO)
+            radius = scale * np.sqrt(sizes[face, 0] * sizes[face, 1])
             previous = face
         for axis in range(3):
             means[i, axis] = 0.0

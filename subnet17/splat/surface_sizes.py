@@ -9,8 +9,8 @@ a disc beside a bend ends where the bend begins.
 The renderer widens every splat by about half a pixel, and at an outline many discs lie behind each other, so
 a skin looks more than a pixel thicker than its mesh. Where the surface bends its discs are therefore drawn in
 towards the centre of curvature: both sides of a thin sheet the same way, and flat sides not at all.
-Not covered: sharp edges of faces larger than a disc, which surface_discs.py follows exactly; colours; lines
-where parts merely intersect.
+Not covered: sharp edges of faces much larger than a disc, which surface_discs.py follows exactly; colours;
+lines where parts merely intersect.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SMALLEST_RATIO = 0.25
 LONGEST = 4.0
 """Most that a disc's length may be over its width."""
 SHARP_RAD = math.radians(30.0)
-SHARP_FACE = 8.0
+SHARP_FACE = 10.0
 """Sharp edges are followed exactly on faces of at least this many disc variances: fewer discs, all of them
 narrowed, don't close a face, and a model whose faces are not quite joined has nothing but open edges."""
 STEEPEST_RAD = math.pi / 2
