@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from subnet17.procedural.model import Model
-from subnet17.procedural.shapes import Array
+from subnet17.procedural.shapes import Array, Shape
 
 GAP = 0.12
 """Space between neighbours, as a share of their width."""
@@ -16,14 +18,42 @@ def wear(model: Model, item: Model, place: str) -> None:
     _attach(model, item, place, "mount")
 
 
-def hold(model: Model, item: Model) -> None:
-    """Puts an item's "grip" into the right hand."""
-    hand, grip = model.place("hand_right"), item.place("grip")
+def hold(model: Model, item: Model, *, hand: str = "hand_right") -> None:
+    """Puts an item's "grip" into a hand; one that would reach through the floor is gripped lower down."""
+    place, grip = model.place(hand), item.place("grip")
     height = float(np.ptp(item.bounds(), axis=0).max())
     own = float(np.ptp(model.bounds(), axis=0).max())
-    scale = float(np.clip(hand.size / grip.size, 0.2 * own / height, 0.95 * own / height))
+    scale = float(np.clip(place.size / grip.size, 0.2 * own / height, 0.95 * own / height))
     held = item.placed(scale=scale)
-    model.include(held.placed(hand.position - held.place("grip").position))
+    held = held.placed(place.position - held.place("grip").position)
+    buried = float(model.bounds()[0, 1] - held.bounds()[0, 1])
+    model.include(held.placed((0.0, max(buried, 0.0), 0.0)))
+
+
+def crown(model: Model, item: Model) -> None:
+    """Stands an item on the model's "top", a quarter to a half as large as the model."""
+    top, size = model.place("top"), np.ptp(item.bounds(), axis=0)
+    own = float(np.ptp(model.bounds(), axis=0).max())
+    fitting = 0.9 * top.size / float(max(size[0], size[2]))
+    scale = float(np.clip(fitting, 0.25 * own / size.max(), 0.5 * own / size.max()))
+    low, high = item.bounds() * scale
+    foot = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
+    model.include(item.placed(top.position - foot, scale=scale))
+
+
+def emboss(model: Model, item: Model) -> None:
+    """Lays an item on the model's front as a flat relief, seen from its side as animals are on shields."""
+    front = model.place("front")
+    turned = item.placed(turn_deg=90)
+    low, high = turned.bounds()
+    width, height = float(np.ptp(model.bounds()[:, 0])), _height(model)
+    scale = 0.5 * min(width / float(high[0] - low[0]), height / float(high[1] - low[1]))
+    factors = scale * np.array([1.0, 1.0, 0.25])
+    shift = front.position - (low + high) / 2 * factors
+    for part in turned.parts:
+        model.parts.append(
+            replace(part, shape=Shape(part.shape.vertices * factors + shift, part.shape.faces))
+        )
 
 
 def _attach(model: Model, item: Model, place: str, handle: str) -> None:

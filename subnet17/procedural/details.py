@@ -11,6 +11,7 @@ from subnet17.procedural.model import Model
 from subnet17.procedural.paint import Paint, as_tuple
 from subnet17.procedural.prompt import Thing
 from subnet17.procedural.shapes import Array, join, scatter, turn_y_to
+from subnet17.procedural.sheets import leaf
 from subnet17.procedural.sweeps import capsule, cone, lathe
 from subnet17.procedural.tessellate import vertex_normals
 
@@ -118,6 +119,15 @@ def _add_flowers(model: Model, thing: Thing, rng: np.random.Generator) -> None:
         model.add(paint, scatter(shape, points, directions=normals, sizes=sizes), part="flower")
 
 
+def _add_leaves(model: Model, thing: Thing, rng: np.random.Generator) -> None:
+    points, normals = _spots(model, 40, rng, upright=False, apart=0.055)
+    sizes = rng.uniform(0.07, 0.1, len(points)) * _size_of(model)
+    blade = leaf(1.0, 0.55, bend_deg=50, fold=0.1, rows=6)
+    lean = normals + rng.normal(0, 0.35, normals.shape)
+    shape = scatter(blade, points, directions=lean, sizes=sizes, spin=rng.uniform(0, 360, len(points)))
+    model.add(_paint(thing, "green", "leaves"), shape, part="leaf")
+
+
 def _add_gems(model: Model, thing: Thing, rng: np.random.Generator) -> None:
     points, normals = _spots(model, 22, rng, upright=False, apart=0.09)
     gem = lathe([(0, -0.5), (0.5, 0.0), (0.3, 0.35), (0, 0.38)], smooth=False, sides=8)
@@ -155,5 +165,6 @@ DETAILS: dict[str, Detail] = {
     "marking": _add_runes, "spike": _add_spikes, "thorn": _add_spikes, "flame": _add_flames,
     "fire": _add_flames, "flower": _add_flowers, "blossom": _add_flowers, "gem": _add_gems,
     "jewel": _add_gems, "gemstone": _add_gems, "light": _add_lights, "led": _add_lights, "eye": _add_eyes,
+    "leaf": _add_leaves,
 }  # fmt: skip
 """What "with runes" does, by singular noun."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import trimesh
@@ -14,13 +14,19 @@ from subnet17.procedural.details import DETAILS
 from subnet17.procedural.finish import finish_mesh
 from subnet17.procedural.model import Build, Model, families
 from subnet17.procedural.picture import inflate_picture
-from subnet17.procedural.prompt import Relation, Thing, Understanding, understand
+from subnet17.procedural.prompt import Relation, Thing, Understanding, nouns, understand
 from subnet17.procedural.style import dress, dress_part
 
-ATTACHED = frozenset(["wearing", "holding", "with", "without", "filled"])
+ATTACHED = frozenset(["wearing", "holding", "with", "without", "topped", "filled"])
 """Relations that belong to each copy; the others surround the whole group."""
 ABSTRACT = "abstract"
 """The family that stands in for what is not known."""
+EMBLEMS = frozenset(["emblem", "crest", "logo", "insignia", "symbol", "pattern", "engraving"])
+"""Parts that show something: a relief of it, on the front."""
+LEFT_HANDED = frozenset(["shield"])
+"""Families that are held in the left hand if there is one."""
+OWN_WEAPONS = frozenset(["sword", "staff", "stone"])
+"""Parts that a figure comes with in its right hand; it drops them for what the prompt gives it."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,9 @@ class _Maker:
             model.parts = [p for p in model.parts if p.name != thing.noun] or model.parts
         elif self._goes_inside(model, relation):
             compose.fill(model, [self._build(thing) for _ in range(3)])
-        elif relation.kind == "with" and dress_part(model, thing.noun, thing):
+        elif thing.likeness and thing.noun in EMBLEMS:
+            self._emboss(model, thing)
+        elif relation.kind in {"with", "topped"} and dress_part(model, thing.noun, thing):
             return
         elif thing.noun in DETAILS:
             rng = np.random.default_rng(int(self._seeds.integers(2**63)))
@@ -141,10 +149,28 @@ class _Maker:
             compose.wear(model, item, worn)
         elif relation.kind == "wearing":
             compose.wear(model, item, "head_top")
+        elif relation.kind == "topped":
+            compose.crown(model, item)
         elif relation.kind == "holding" or "hand_right" in model.anchors:
-            compose.hold(model, item)
+            self._hold(model, item, relation.thing)
         else:
             compose.set_beside(model, item, share=0.45)
+
+    def _hold(self, model: Model, item: Model, thing: Thing) -> None:
+        free = [hand for hand in ("hand_right", "hand_left") if hand in model.anchors] or ["hand_right"]
+        hand = free[-1] if thing.family in LEFT_HANDED else free[0]
+        if hand == "hand_right":
+            model.parts = [p for p in model.parts if p.name not in OWN_WEAPONS] or model.parts
+        compose.hold(model, item, hand=hand)
+        if len(free) > 1:
+            del model.anchors[hand]
+
+    def _emboss(self, model: Model, thing: Thing) -> None:
+        look = thing if thing.colours or thing.materials else replace(thing, materials=("gold",))
+        shown = replace(look, noun=thing.likeness, family=nouns()[tuple(thing.likeness.split())])
+        model.parts = [p for p in model.parts if p.name not in {"emblem", "boss"}] or model.parts
+        relief = self._build(replace(shown, words=shown.words | {"sculpture"}))
+        compose.emboss(model, relief)
 
     def _put(self, model: Model, relation: Relation) -> Model:
         if relation.thing.family is None:

@@ -78,7 +78,8 @@ SAME_MATERIAL = {
     "woolen": "wool", "woollen": "wool", "knitted": "wool", "knit": "wool", "felt": "wool", "furry": "fur",
     "fluffy": "fur", "earthenware": "clay", "pottery": "clay", "gilded": "gold", "ivory": "bone",
     "papier": "paper", "origami": "paper", "feathered": "feather", "scaly": "scales",
-    "stoneware": "ceramic", "denim": "fabric", "gemstone": "gem", "jeweled": "gem", "fiery": "lava",
+    "stoneware": "ceramic", "denim": "fabric", "gemstone": "gem", "jeweled": "gem",
+    "fiery": "lava", "zinc": "metal", "tartan": "fabric",
     "molten": "lava", "wicker": "straw", "iron-clad": "iron",
 }  # fmt: skip
 """Adjectives and kinds that mean one of the materials."""
@@ -105,6 +106,7 @@ SAME_FINISH = {
     "checked": "checkered", "plaid": "checkered", "camo": "camouflage", "matt": "matte", "charred": "burnt",
     "burned": "burnt", "iridescent": "rainbow", "starlit": "starry", "ruined": "cracked", "shabby": "worn",
     "lustrous": "polished", "mirrored": "polished", "enchanted": "glowing",
+    "blackened": "burnt", "scorched": "burnt", "dented": "worn", "faded": "worn",
 }  # fmt: skip
 """Other words for the same finishes."""
 

@@ -27,6 +27,8 @@ PORTIONS = frozenset(
 """In "a slice of pizza" what is made is the pizza; its family may read the word."""
 COLLECTIVES = frozenset(["bunch", "pair", "stack", "pile", "set", "cluster", "group"])
 """In "a bunch of grapes" or "a pair of glasses" a noun that exists in the plural is still one thing."""
+OF_PARTS = frozenset(["with", "without", "topped"])
+"""Relations in which the last word is likelier a part than a whole: "with a carrot nose"."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Thing:
         sizes: Keys of `vocabulary.SIZES`.
         modifiers: Known adjectives that are none of these.
         count: Copies, 1..9.
+        likeness: What a part is shaped like, as a known noun: the lion of "a lion emblem".
         unknown: Words that mean nothing here.
         known: Number of words that do.
     """
@@ -56,13 +59,14 @@ class Thing:
     sizes: tuple[str, ...] = ()
     modifiers: tuple[str, ...] = ()
     count: int = 1
+    likeness: str = ""
     unknown: tuple[str, ...] = ()
     known: int = 0
 
 
 @dataclass(frozen=True)
 class Relation:
-    """What else there is, and how: wearing, holding, with, filled, on, in, under, and, without."""
+    """What else there is, and how: wearing, holding, with, topped, filled, on, in, under, and, without."""
 
     kind: str
     thing: Thing
@@ -100,8 +104,8 @@ def understand(prompt: str) -> Understanding:
         first = _merged(_read(pieces.pop(1)[1]), first)  # "a picture of a cat"
     subject, likeness = _as_likeness(first, pieces)
     relations: list[Relation] = list(likeness)
-    for kind, tokens in pieces[1:]:
-        subject, relation = _join(subject, kind, _read(tokens))
+    for kind, tokens in _topped(pieces[1:]):
+        subject, relation = _join(subject, kind, _read_part(tokens) if kind in OF_PARTS else _read(tokens))
         if relation is not None:
             relations.append(relation)
     things = [subject, *(r.thing for r in relations)]
@@ -109,6 +113,17 @@ def understand(prompt: str) -> Understanding:
     known = sum(thing.known for thing in things)
     share = known / (known + len(unknown)) if known + len(unknown) else 1.0
     return Understanding(prompt, subject, tuple(relations), unknown, share)
+
+
+def _topped(pieces: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]]:
+    """Reads "with an eagle on top" as "topped with an eagle"."""
+    read: list[tuple[str, list[str]]] = []
+    for kind, tokens in pieces:
+        if read and kind == "on" and [t for t in tokens if t not in vocab.ARTICLES] == ["top"]:
+            read[-1] = ("topped", read[-1][1])
+        else:
+            read.append((kind, tokens))
+    return read
 
 
 @cache
@@ -264,6 +279,16 @@ def _read(tokens: list[str]) -> Thing:
     )
 
 
+def _read_part(tokens: list[str]) -> Thing:
+    """Like `_read`, but a part after a noun is the head: "a lion emblem" is an emblem, not a lion."""
+    thing = _read(tokens)
+    part = next((s for t in tokens[-1:] for s in vocab.singulars(t) if s in vocab.PARTS), "")
+    if not part or not thing.family or part in thing.noun.split() or tokens[-1] not in thing.unknown:
+        return thing
+    unknown = tuple(word for word in thing.unknown if word != tokens[-1])
+    return replace(thing, noun=part, family=None, likeness=thing.noun, unknown=unknown, known=thing.known + 1)
+
+
 def _as_thing(reader: _Reader, noun: str, *, plural: bool) -> Thing:
     unknown = reader.listed("unknown")
     known = reader.known
@@ -353,6 +378,10 @@ def _merged(thing: Thing, other: Thing) -> Thing:
 
 def _join(subject: Thing, kind: str, thing: Thing) -> tuple[Thing, Relation | None]:
     """Binds a phrase to the subject: as its own adjectives, or as something beside it."""
+    if kind in {"of", "made of", "covered"} and thing.materials and not thing.family:
+        thing = replace(thing, noun="")  # "of blackened iron" names an iron, whatever blackened is
+    if kind == "with" and not thing.noun and "leaves" in thing.materials:
+        thing = replace(thing, noun="leaf", materials=tuple(m for m in thing.materials if m != "leaves"))
     material = as_material(thing.noun)
     if material and kind in {"of", "made of"}:  # "of oak" names a wood, not a tree
         thing = replace(thing, noun="", family=None, materials=(*thing.materials, material))

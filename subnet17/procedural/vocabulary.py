@@ -70,7 +70,7 @@ RELATIONS: dict[tuple[str, ...], str] = {
     ("dressed", "as"): "wearing", ("clad", "in"): "wearing", ("holding",): "holding", ("holds",): "holding",
     ("carrying",): "holding", ("wielding",): "holding", ("gripping",): "holding", ("with",): "with",
     ("having",): "with", ("has",): "with", ("featuring",): "with", ("decorated", "with"): "with",
-    ("adorned", "with"): "with", ("and",): "and", ("topped", "with"): "with", ("topped", "by"): "with",
+    ("adorned", "with"): "with", ("and",): "and", ("topped", "with"): "topped", ("topped", "by"): "topped",
     ("surrounded", "by"): "with",
     ("filled", "with"): "filled", ("full", "of"): "filled", ("engraved", "with"): "with",
     ("covered", "in"): "covered", ("covered", "with"): "covered", ("on", "top", "of"): "on",
@@ -106,7 +106,7 @@ PARTS = _words("""
     trousers jeans boot shoe glove belt robe tunic sleeve buckle visor plume cross emblem pattern skin fur
     feather scale claw tooth fang tongue joint bolt rivet gear antenna eyebrow whisker collar drawer shelf
     frame mattress pillow blanket curtain ribbon bow spout rudder propeller cockpit fuselage nozzle flag
-    pole chain oar grip track runner tray funnel
+    pole chain oar grip track runner tray funnel crest logo insignia
 """)
 """Names of parts; which of them an object has, only the object knows."""
 

@@ -254,3 +254,42 @@ def test_a_vessel_is_filled_at_its_mouth(vessel: str, contents: str) -> None:
     assert notes == []
     assert np.allclose(added[:, [0, 2]].mean(axis=0), mouth[[0, 2]], atol=0.2)
     assert added[:, 1].max() > mouth[1]
+
+
+def _added(prompt: str, plain: str) -> np.ndarray:
+    model, _, notes = compose_model(prompt, seed=1)
+    without, _, _ = compose_model(plain, seed=1)
+    assert notes == []
+    known = {p.name for p in without.parts}
+    return np.concatenate([p.shape.vertices for p in model.parts if p.name not in known])
+
+
+def test_an_emblem_is_a_flat_relief_on_the_front() -> None:
+    relief, shield = _added("a shield with a lion emblem", "a shield"), compose_model("a shield", seed=1)[0]
+    low, high = shield.bounds()
+    assert (relief.min(axis=0)[:2] > low[:2]).all()
+    assert (relief.max(axis=0)[:2] < high[:2]).all()
+    assert np.ptp(relief[:, 2]) < 0.4 * np.ptp(relief[:, 1])
+    assert relief[:, 2].max() > high[2]
+
+
+def test_what_is_on_top_stands_there() -> None:
+    bird = _part(compose_model("a pedestal with an eagle on top", seed=1)[0], "beak")
+    pedestal = compose_model("a pedestal", seed=1)[0]
+    assert bird[:, 1].min() > pedestal.bounds()[1, 1]
+    assert abs(bird[:, 0].mean() - pedestal.bounds()[:, 0].mean()) < 0.2
+
+
+def test_a_shield_and_a_sword_go_into_different_hands() -> None:
+    model, _, notes = compose_model("a knight holding a sword and a shield", seed=1)
+    assert notes == []
+    assert _part(model, "blade")[:, 0].max() < 0 < _part(model, "face")[:, 0].min()
+    assert "sword" not in {p.name for p in model.parts}
+
+
+@pytest.mark.parametrize("weapon", ["spear", "sword", "axe", "staff", "bow", "hammer"])
+def test_what_is_held_does_not_reach_through_the_floor(weapon: str) -> None:
+    floor = compose_model("a wizard", seed=1)[0].bounds()[0, 1]
+    model, _, notes = compose_model(f"a wizard holding a {weapon}", seed=1)
+    assert notes == []
+    assert model.bounds()[0, 1] >= floor - 1e-9

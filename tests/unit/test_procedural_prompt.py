@@ -83,6 +83,13 @@ def test_a_shade_changes_the_colour_it_stands_before() -> None:
         ("a statue of a dragon", [("on", "pedestal")]),
         ("a man in a blue suit", [("with", "suit")]),
         ("a bowl of apples", [("filled", "apple")]),
+        ("a totem pole with an eagle on top", [("topped", "eagle")]),
+        ("a totem pole with an eagle on the top", [("topped", "eagle")]),
+        ("a cat on top of a chair", [("on", "chair")]),
+        ("a shield with a lion emblem", [("with", "emblem")]),
+        ("a snowman with a carrot nose", [("with", "nose")]),
+        ("an elven bow decorated with leaves", [("with", "leaf")]),
+        ("a key of blackened iron", []),
         ("a chair made of gold", []),
         ("a chair covered in moss", []),
     ],
@@ -99,10 +106,18 @@ def test_relations_are_read(prompt: str, expected: list[tuple[str, str]]) -> Non
         ("a dragon statue", "stone"),
         ("a golden cat statue", "gold"),
         ("robot dog", "metal"),
+        ("a key of blackened iron", "iron"),
     ],
 )
 def test_materials_are_read(prompt: str, material: str) -> None:
     assert material in understand(prompt).subject.materials
+
+
+def test_a_part_after_a_noun_is_the_head_and_remembers_its_likeness() -> None:
+    emblem = _related("a shield with a lion emblem", "emblem")
+    assert (emblem.likeness, emblem.family) == ("lion", None)
+    assert understand("a shield with a lion emblem").unknown_words == ()
+    assert _related("a cat with a carrot", "carrot").likeness == ""
 
 
 @pytest.mark.parametrize(
