@@ -203,17 +203,22 @@ class Settings(_Table):
     @property
     def generation_url(self) -> str:
         """Where the local generation server listens."""
-        return f"http://{self.generation.host}:{self.generation.port}"
+        return base_url(self.generation.host, self.generation.port)
 
     @property
     def validation_url(self) -> str:
         """Where the validation server listens, unless the miner is pointed elsewhere."""
-        return self.miner.validation_endpoint or f"http://{self.validation.host}:{self.validation.port}"
+        return self.miner.validation_endpoint or base_url(self.validation.host, self.validation.port)
 
     @property
     def generation_urls(self) -> list[str]:
         """The generation endpoints the miner balances over."""
         return self.miner.generation_endpoints or [self.generation_url]
+
+
+def base_url(host: str, port: int) -> str:
+    """An address as a URL without a path; IPv6 ones need brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def load_settings(

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
@@ -27,6 +28,7 @@ from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 HEALTHY_TIMEOUT_S = 300.0
 ACCEPTED_TIMEOUT_S = 300.0
 POLL_S = 0.5
+LOG_TAIL_BYTES = 64 * 1024
 CRASH_LOOP_RESTARTS = 3
 """A process that PM2 restarted this often before it was ever healthy is told as broken."""
 
@@ -39,7 +41,7 @@ def start(
     local: Annotated[bool, typer.Option(help="Embedded back ends and a local subnet.")] = False,
 ) -> None:
     """Starts what does not run yet and waits until all of it works."""
-    _exit_with(lambda: _start(load_settings(), local=local))
+    _exit_with(lambda: _start_or_clear(load_settings(), local=local))
 
 
 @cli.command()
@@ -54,6 +56,17 @@ def _exit_with(action: Any) -> None:
     except S17Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+
+
+def _start_or_clear(settings: Settings, *, local: bool) -> None:
+    """A start that fails before it started anything leaves no PM2 daemon behind that was not there before."""
+    was_running = pm2.daemon_runs()
+    try:
+        _start(settings, local=local)
+    except BaseException:
+        if not was_running and pm2.daemon_runs() and not pm2.list_apps():
+            pm2.end_daemon()
+        raise
 
 
 def _start(settings: Settings, *, local: bool) -> None:
@@ -77,11 +90,13 @@ def _start(settings: Settings, *, local: bool) -> None:
     if local:
         since_s = started_s if missing else 0.0
         accepted = _wait_accepted(_ledger_of(settings), since_s)
-        console.print(
-            f"[green]accepted[/] by validator {accepted.validator}: "
-            f"score {accepted.score:.3f} for {accepted.prompt!r}"
-        )
-    console.print(f"watch: {_shown_pm2()} logs   stop: ./stop_mining.sh")
+        _print_accepted(accepted, console)
+    console.print(f"watch: {_shown_pm2()} logs   stop: ./stop_mining.sh", soft_wrap=True)
+
+
+def _print_accepted(accepted: Acceptance, console: Console) -> None:
+    line = f"score {accepted.score:.3f} for {escape(repr(accepted.prompt))}"
+    console.print(f"[green]accepted[/] by validator {accepted.validator}: {line}", soft_wrap=True)
 
 
 def _start_and_wait(processes: list[Process], *, local: bool) -> None:
@@ -147,7 +162,9 @@ def _is_healthy(process: Process) -> bool:
     if process.health_url is None:
         return _accepts_connections(process)
     try:
-        return httpx.get(process.health_url, timeout=5.0).status_code == httpx.codes.OK
+        # a proxy of the environment is for the outside, not for our own processes
+        reply = httpx.get(process.health_url, timeout=5.0, trust_env=False)
+        return reply.status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 
@@ -162,7 +179,11 @@ def _accepts_connections(process: Process) -> bool:
 
 def _last_lines(name: str, count: int = 5) -> str:
     path = load_settings().log_dir / f"{name}.err.log"
-    lines = path.read_text(errors="replace").splitlines()[-count:] if path.exists() else []
+    lines: list[str] = []
+    if path.exists():
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - LOG_TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()[-count:]
     return f"last lines of {path}:\n" + "\n".join(lines)
 
 

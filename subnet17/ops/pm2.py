@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from subnet17.errors import ConfigError, PeerError
@@ -84,6 +85,18 @@ def start_apps(names: list[str], *, local: bool) -> None:
 def delete_app(name: str) -> None:
     """Stops an app (SIGINT, then SIGKILL after its kill_timeout) and takes it off PM2's list."""
     _call("delete", name)
+
+
+def daemon_runs() -> bool:
+    """Whether PM2's own process of this PM2_HOME is alive. Starts none, unlike PM2's commands."""
+    home = Path(os.environ.get("PM2_HOME") or Path.home() / ".pm2")
+    try:
+        os.kill(int((home / "pm2.pid").read_text()), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def end_daemon() -> None:

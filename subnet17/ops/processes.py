@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 
 from subnet17.errors import S17Error
-from subnet17.settings import CONFIG_VARIABLE, PROJECT_ROOT, Settings, load_settings
+from subnet17.settings import CONFIG_VARIABLE, PROJECT_ROOT, Settings, base_url, load_settings
 
 GENERATION = "generation-server"
 VALIDATION = "validation-server"
@@ -51,7 +51,7 @@ class Process:
     @property
     def health_url(self) -> str | None:
         """Where to ask whether it is ready."""
-        return f"http://{self.host}:{self.port}{self.health_path}" if self.health_path else None
+        return f"{base_url(self.host, self.port)}{self.health_path}" if self.health_path else None
 
 
 def list_processes(settings: Settings, *, local: bool) -> list[Process]:

@@ -1,0 +1,85 @@
+"""Start under PM2: what is left behind when it fails, and what it prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from subnet17.errors import ConfigError
+from subnet17.ops import launch, pm2
+from subnet17.ops.accepted import Acceptance
+from subnet17.settings import Settings
+
+
+class FakePm2:
+    """A PM2 whose daemon comes up with the first command, as the real one's does."""
+
+    def __init__(self, *, runs: bool, apps: dict[str, pm2.Pm2App] | None = None) -> None:
+        self.runs = runs
+        self.apps = apps or {}
+        self.ended = False
+
+    def daemon_runs(self) -> bool:
+        return self.runs
+
+    def list_apps(self) -> dict[str, pm2.Pm2App]:
+        self.runs = True
+        return self.apps
+
+    def end_daemon(self) -> None:
+        self.ended, self.runs = True, False
+
+
+def fail_to_start(fake: FakePm2, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("daemon_runs", "list_apps", "end_daemon"):
+        monkeypatch.setattr(pm2, name, getattr(fake, name))
+
+    def refuse(_: object) -> None:
+        raise ConfigError("port 8093 is in use")
+
+    monkeypatch.setattr(launch, "check_ports", refuse)
+    with pytest.raises(ConfigError, match="in use"):
+        launch._start_or_clear(Settings(), local=True)
+
+
+def test_a_failed_start_ends_the_daemon_it_spawned(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakePm2(runs=False)
+    fail_to_start(fake, monkeypatch)
+    assert fake.ended
+
+
+def test_a_failed_start_leaves_a_daemon_that_ran_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakePm2(runs=True)
+    fail_to_start(fake, monkeypatch)
+    assert not fake.ended
+
+
+def test_a_failed_start_leaves_a_daemon_with_apps(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = pm2.Pm2App("other", "online", 1, 0, (), "/elsewhere")
+    fake = FakePm2(runs=False, apps={"other": other})
+    fail_to_start(fake, monkeypatch)
+    assert not fake.ended
+
+
+def test_a_daemon_is_told_by_its_pid_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PM2_HOME", str(tmp_path))
+    assert not pm2.daemon_runs()
+    (tmp_path / "pm2.pid").write_text("1")
+    assert pm2.daemon_runs()
+    (tmp_path / "pm2.pid").write_text("")
+    assert not pm2.daemon_runs()
+
+
+def test_the_accepted_line_is_one_line_whatever_the_prompt_and_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompt = "a [/] robot " + "with a very long description " * 8
+    launch._print_accepted(Acceptance(1, prompt, 0.5), launch.Console(width=40))
+    assert capsys.readouterr().out == f"accepted by validator 1: score 0.500 for {prompt!r}\n"
+
+
+def test_the_last_lines_of_a_long_log_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "subnet17-miner.err.log").write_text("x" * 2**20 + "\none\ntwo\n")
+    monkeypatch.setenv("S17_OPERATIONS__LOG_DIR", str(tmp_path))
+    assert launch._last_lines("subnet17-miner", 2).endswith("\none\ntwo")
