@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from subnet17.errors import S17Error
@@ -62,18 +63,19 @@ def main(
         save_assets(best, folder)
         threshold = settings.miner.competitive_score_threshold
         save_summary(trials, failures, folder, competitive_score_threshold=threshold)
-    except S17Error as error:
+    except (S17Error, OSError) as error:
         raise typer.Exit(exit_with(error)) from None
     _print_summary(console, trials, folder, threshold)
     if failures or best.refusals:
         for failed_seed, failure in failures:
-            console.print(f"[red]seed {failed_seed} failed:[/] {failure}")
+            console.print(f"[red]seed {failed_seed} failed:[/] {escape(str(failure))}")
         raise typer.Exit(1)
 
 
 def _run_all(
     console: Console, servers: RunningServers, prompt: str, seeds: list[int]
 ) -> tuple[list[Trial], list[tuple[int, S17Error]]]:
+    """All trials, of which only the best one keeps its files, and what failed."""
     trials: list[Trial] = []
     failures: list[tuple[int, S17Error]] = []
     with make_progress(console) as progress:
@@ -83,8 +85,9 @@ def _run_all(
                 trials.append(run_trial(servers, prompt, seed))
             except S17Error as error:
                 failures.append((seed, error))
-            best = max((trial.score for trial in trials), default=0.0)
-            progress.update(bar, advance=1, description=f"best so far {best:.4f}")
+            best = max(trials, key=lambda trial: trial.score, default=None)
+            trials = [trial if trial is best or not trial.ply else trial.without_files() for trial in trials]
+            progress.update(bar, advance=1, description=f"best so far {best.score if best else 0:.4f}")
     return trials, failures
 
 
@@ -111,8 +114,8 @@ def save_summary(
         "variants": rows,
         "failed": [{"seed": seed, **error.as_json()["error"]} for seed, error in failures],
     }
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-    with (folder / "summary.csv").open("w", newline="") as file:
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    with (folder / "summary.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
@@ -139,7 +142,7 @@ def _caption(trial: Trial) -> str:
 
 def _print_summary(console: Console, trials: list[Trial], folder: Path, threshold: float) -> None:
     ranked = sorted(trials, key=lambda trial: trial.score, reverse=True)
-    table = Table("rank", "seed", "score", "iqa", "alignment", "generate", title=ranked[0].prompt)
+    table = Table("rank", "seed", "score", "iqa", "alignment", "generate", title=escape(ranked[0].prompt))
     for rank, trial in enumerate(ranked, start=1):
         table.add_row(
             str(rank),
@@ -155,4 +158,4 @@ def _print_summary(console: Console, trials: list[Trial], folder: Path, threshol
     console.print(
         f"best: seed {best.seed}, {best.score:.4f}, {verb} competitive_score_threshold {threshold:g}"
     )
-    console.print(f"saved in {folder}")
+    console.print(f"saved in {escape(str(folder))}", soft_wrap=True)

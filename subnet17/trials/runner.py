@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -53,7 +54,7 @@ def main(
             trial = run_trial(servers, prompt, chosen, on_step=advance)
         folder = new_run_folder(output)
         save_assets(trial, folder)
-    except S17Error as error:
+    except (S17Error, OSError) as error:
         raise typer.Exit(exit_with(error)) from None
     print_trial(console, trial, folder)
     if trial.refusals:
@@ -63,7 +64,7 @@ def main(
 def print_trial(console: Console, trial: Trial, folder: Path) -> None:
     """A summary for a person."""
     verdict = trial.verdict
-    table = Table(title=trial.prompt, show_header=False, title_justify="left")
+    table = Table(title=escape(trial.prompt), show_header=False, title_justify="left")
     table.add_row("score", f"{trial.score:.4f} ({verdict.get('scorer', '?')} scorer)")
     for name in ("iqa", "alignment_score", "ssim", "lpips"):
         table.add_row(name, f"{verdict[name]:.4f}")
@@ -72,8 +73,8 @@ def print_trial(console: Console, trial: Trial, folder: Path) -> None:
     table.add_row("size", f"{len(trial.ply) / 1e6:.1f} MB PLY, {len(trial.spz) / 1e6:.2f} MB SPZ")
     table.add_row("time", ", ".join(f"{step} {spent_s:.2f} s" for step, spent_s in trial.timings_s.items()))
     for note in trial.notes:
-        table.add_row("note", note)
+        table.add_row("note", escape(note))
     for refusal in trial.refusals:
-        table.add_row("[red]refused[/]", refusal)
+        table.add_row("[red]refused[/]", escape(refusal))
     console.print(table)
-    console.print(f"saved in {folder}")
+    console.print(f"saved in {escape(str(folder))}", soft_wrap=True)

@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,11 @@ class Trial:
     def refusals(self) -> list[str]:
         """Why a validator would refuse the asset; empty when it would not."""
         return [str(reason.get("message", reason)) for reason in self.verdict.get("reasons", [])]
+
+    def without_files(self) -> Trial:
+        """The same without assets and grid: a thousand whole trials take tens of GB."""
+        kept = {name: data for name, data in self.previews.items() if name == PREVIEWS["preview"]}
+        return replace(self, ply=b"", spz=b"", glb=b"", previews=kept)
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the files."""
@@ -134,4 +139,6 @@ def save_assets(trial: Trial, folder: Path) -> None:
     files = {"asset.ply": trial.ply, "asset.spz": trial.spz, "asset.glb": trial.glb, **trial.previews}
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    (folder / "score.json").write_text(json.dumps(trial.as_json(), indent=2, ensure_ascii=False) + "\n")
+    (folder / "score.json").write_text(
+        json.dumps(trial.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8"
+    )
