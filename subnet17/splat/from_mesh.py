@@ -33,7 +33,7 @@ from subnet17.splat.surface_samples import (
     order_faces,
     sample_surface,
 )
-from subnet17.splat.surface_sizes import measure_sizes
+from subnet17.splat.surface_sizes import SHARP_FACE, SHARP_RAD, measure_sizes
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -175,7 +175,7 @@ def _place_discs(surface: _Surface, samples: SurfaceSamples) -> tuple[Float64, F
         shape_discs(
             surface.vertices, surface.faces, surface.areas, surface.normals, surface.turns, surface.sizes,
             surface.directions, surface.insets, samples.faces[part], samples.weights[part], samples.share,
-            first, means[part], scales[part], quats[part],
+            (SHARP_RAD, SHARP_FACE), first, means[part], scales[part], quats[part],
         )  # fmt: skip
 
     _share_out(count, place)

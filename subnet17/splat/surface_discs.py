@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from subnet17.splat.surface_sizes import SHARP_FACE, SHARP_RAD
-
 RADIUS_RATIO = 0.8
 """Standard deviation of a disc over the square root of its area. In the largest gaps of the sampling, the
 discs of one side alone reach an alpha of 0.96. With 1.0 it is 0.98, but pictures lose 2 to 3 dB."""
@@ -36,7 +34,7 @@ GOLDEN_RAD = math.pi * (3.0 - math.sqrt(5.0))
 @njit(cache=True, nogil=True, error_model="numpy")
 def shape_discs(  # noqa: PLR0917 - compiled code takes no keywords
     vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, sizes: Any, directions: Any, insets: Any,
-    chosen: Any, weights: Any, share: Any, first: Any, means: Any, scales: Any, quats: Any,
+    chosen: Any, weights: Any, share: Any, sharpness: Any, first: Any, means: Any, scales: Any, quats: Any,
 ) -> None:  # fmt: skip
     """Writes the discs of N points.
 
@@ -46,6 +44,8 @@ def shape_discs(  # noqa: PLR0917 - compiled code takes no keywords
         sizes: (F, 2), directions: (F, 3), insets: (V, 3), from `measure_sizes`.
         chosen: (N,) face of each point. weights: (N, 3) barycentric.
         share: The area each point stands for, over the product of its face's sizes.
+        sharpness: (SHARP_RAD, SHARP_FACE) of surface_sizes.py; given, because numba's cache wouldn't notice a
+            change in another file.
         first: Number of the first point in the whole cloud.
         means: (N, 3) out. scales: (N, 3) out, standard deviations across, along and through the disc.
         quats: (N, 4) out, wxyz, unit.
@@ -58,7 +58,7 @@ def shape_discs(  # noqa: PLR0917 - compiled code takes no keywords
             radius = EDGED_RATIO * np.sqrt(share * sizes[face, 0] * sizes[face, 1])
             _measure_edges(vertices, faces[face], areas[face], normals[face], outward, altitudes)
             for k in range(3):
-                sharp[k] = turns[face, k] >= SHARP_RAD and areas[face] >= SHARP_FACE * radius * radius
+                sharp[k] = turns[face, k] >= sharpness[0] and areas[face] >= sharpness[1] * radius * radius
             scale = np.sqrt(share) * (EDGED_RATIO if sharp.any() else RADIUS_RATIO)
             radius = scale * np.sqrt(sizes[face, 0] * sizes[face, 1])
             previous = face

@@ -40,7 +40,7 @@ INSET_RATIO = 0.0035
 """Most that discs are drawn in, over the mesh's longest side: 1.2 px in the validators' pictures."""
 INSET_BEND = 2.0
 """Curvature times longest side at which they are drawn in by half of it, ..."""
-INSET_SHARE = 0.4
+INSET_SHARE = 0.7
 """... and most of a radius of curvature: twigs keep their thickness."""
 SWEEPS = 2
 """Passes over all faces, there and back, that limit the growth of sizes."""
