@@ -22,7 +22,7 @@ from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
 from subnet17.ops import pm2
 from subnet17.ops.accepted import Acceptance, find_acceptance
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
-from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, as_pm2_app, list_processes
+from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, as_pm2_app, fingerprint, list_processes
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 
 HEALTHY_TIMEOUT_S = 300.0
@@ -118,21 +118,28 @@ def _set_ledger_aside(settings: Settings) -> None:
 
 
 def _stop_outdated(processes: list[Process], settings: Settings, *, local: bool) -> None:
-    """Apps of ours whose command line is not the wanted one (the other mode) are started anew."""
+    """Apps of ours that run in the other mode or with other settings than those of now are started anew."""
     wanted = {p.name: tuple(str(a) for a in _args_of(p, settings)) for p in processes}
-    known = {p.name for p in list_processes(settings, local=True)}
-    for name, app in pm2.list_apps().items():
-        if name not in known:
+    apps = pm2.list_apps()
+    for name in _stop_order(settings):
+        if (app := apps.get(name)) is None:
             continue
         if not app.ours:
             raise ConfigError(
                 f"PM2 already runs an app {name} from {app.cwd}: stop it there, or use another PM2_HOME",
                 name=name,
             )
-        if wanted.get(name) != app.args or not app.online:
-            why = f"it is {app.status}" if not app.online else "it runs in another mode"
+        if why := _why_outdated(app, wanted.get(name), settings):
             console.print(f"stopping {name}: {why}")
             pm2.delete_app(name)
+
+
+def _why_outdated(app: pm2.Pm2App, wanted_args: tuple[str, ...] | None, settings: Settings) -> str:
+    if not app.online:
+        return f"it is {app.status}"
+    if app.args != wanted_args:
+        return "it runs in another mode"
+    return "" if app.settings == fingerprint(settings) else "its settings have changed"
 
 
 def _args_of(process: Process, settings: Settings) -> list[Any]:
@@ -213,12 +220,16 @@ def _shown_pm2() -> str:
     return "pm2" if not pm2.find_pm2().startswith(str(PROJECT_ROOT)) else "npx pm2"
 
 
-def _stop(settings: Settings) -> None:
+def _stop_order(settings: Settings) -> list[str]:
+    """All names, the miner first: while it drains it still needs the servers, and validators to hand in to."""
     names = [p.name for p in reversed(list_processes(settings, local=True))]
+    names.append(names.pop(names.index(LOCAL_SUBNET)))
+    return names
+
+
+def _stop(settings: Settings) -> None:
     apps = pm2.list_apps()
-    ours = [name for name in names if name in apps and apps[name].ours]
-    if LOCAL_SUBNET in ours:  # validators go last: the draining miner still hands in its results
-        ours.append(ours.pop(ours.index(LOCAL_SUBNET)))
+    ours = [name for name in _stop_order(settings) if name in apps and apps[name].ours]
     for name in ours:
         console.print(f"stopping {name}")
         pm2.delete_app(name)

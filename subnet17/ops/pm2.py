@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from subnet17.errors import ConfigError, PeerError
+from subnet17.ops.processes import SETTINGS_VARIABLE
 from subnet17.settings import PROJECT_ROOT
 
 LOCAL_FLAG = "SUBNET17_LOCAL"
@@ -28,6 +29,8 @@ class Pm2App:
     restarts: int
     args: tuple[str, ...]
     cwd: str
+    settings: str
+    """Fingerprint of the settings it was started with; empty when it was started otherwise."""
 
     @property
     def online(self) -> bool:
@@ -74,6 +77,7 @@ def _as_app(row: dict[str, Any]) -> Pm2App:
         restarts=int(state.get("restart_time") or 0),
         args=tuple(args.split() if isinstance(args, str) else args),
         cwd=str(state.get("pm_cwd", "")),
+        settings=str((state.get("env") or {}).get(SETTINGS_VARIABLE, "")),
     )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -18,6 +19,9 @@ GENERATION = "generation-server"
 VALIDATION = "validation-server"
 MINER = "subnet17-miner"
 LOCAL_SUBNET = "local-subnet"
+
+SETTINGS_VARIABLE = "SUBNET17_SETTINGS"
+"""Given to each process so that PM2 can tell later which settings it was started with."""
 
 LOCAL_MINER_KEY = "//Miner"
 MIN_UPTIME_S = 30
@@ -82,6 +86,11 @@ def neurons_file(settings: Settings) -> str:
     return str(settings.data_dir / "localnet" / "neurons.json")
 
 
+def fingerprint(settings: Settings) -> str:
+    """Short and the same for equal settings; tells nothing of their values."""
+    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
+
+
 def as_pm2_app(process: Process, settings: Settings) -> dict[str, object]:
     """One entry of PM2's `apps`."""
     operations = settings.operations
@@ -93,7 +102,7 @@ def as_pm2_app(process: Process, settings: Settings) -> dict[str, object]:
         "interpreter": sys.executable,
         "args": list(process.args),
         "cwd": str(PROJECT_ROOT),
-        "env": {"PYTHONUNBUFFERED": "1", **config},
+        "env": {"PYTHONUNBUFFERED": "1", SETTINGS_VARIABLE: fingerprint(settings), **config},
         "kill_timeout": int(operations.kill_timeout_s * 1000),
         "min_uptime": MIN_UPTIME_S * 1000,
         "max_restarts": operations.max_restarts,

@@ -9,7 +9,8 @@ import pytest
 from subnet17.errors import ConfigError
 from subnet17.ops import launch, pm2
 from subnet17.ops.accepted import Acceptance
-from subnet17.settings import Settings
+from subnet17.ops.processes import fingerprint, list_processes
+from subnet17.settings import PROJECT_ROOT, GenerationTable, Settings
 
 
 class FakePm2:
@@ -56,10 +57,27 @@ def test_a_failed_start_leaves_a_daemon_that_ran_before(monkeypatch: pytest.Monk
 
 
 def test_a_failed_start_leaves_a_daemon_with_apps(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = pm2.Pm2App("other", "online", 1, 0, (), "/elsewhere")
+    other = pm2.Pm2App("other", "online", 1, 0, (), "/elsewhere", "")
     fake = FakePm2(runs=False, apps={"other": other})
     fail_to_start(fake, monkeypatch)
     assert not fake.ended
+
+
+def test_what_runs_with_other_settings_is_started_anew_and_the_rest_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, now = Settings(), Settings(generation=GenerationTable(port=9000))
+    processes = list_processes(now, local=False)
+    deleted: list[str] = []
+    monkeypatch.setattr(pm2, "delete_app", deleted.append)
+    for settings in (before, now):
+        apps = {
+            p.name: pm2.Pm2App(p.name, "online", 1, 0, p.args, str(PROJECT_ROOT), fingerprint(settings))
+            for p in processes
+        }
+        monkeypatch.setattr(pm2, "list_apps", lambda apps=apps: apps)
+        launch._stop_outdated(processes, now, local=False)
+    assert deleted == ["subnet17-miner", "generation-server", "validation-server"]
 
 
 def test_a_daemon_is_told_by_its_pid_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
