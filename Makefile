@@ -1,4 +1,4 @@
-PYTHON = $(shell cat .tools/python 2>/dev/null || echo .venv/bin/python)
+PYTHON = "$(shell cat .tools/python 2>/dev/null || echo .venv/bin/python)"
 
 .PHONY: help setup check lint types test format bench clean
 

@@ -30,11 +30,14 @@ if [ "$target" = auto ]; then
     if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; then target=gpu; else target=cpu; fi
 fi
 
-free_kb="$(df -Pk "$ROOT" | awk 'NR == 2 {print $4}')"
-need_kb=3000000
-if [ "$target" = gpu ]; then need_kb=20000000; fi
-[ "$free_kb" -ge "$need_kb" ] ||
-    fail "disk has $((free_kb / 1000000)) GB free, $((need_kb / 1000000)) GB are needed to install ($target)"
+check_disk() {
+    local free_kb need_kb=3000000
+    free_kb="$(df -Pk "$ROOT" | awk 'NR == 2 {print $4}')"
+    if [ "$target" = gpu ]; then need_kb=20000000; fi
+    [ "$free_kb" -ge "$need_kb" ] ||
+        fail "disk has $((free_kb / 1000000)) GB free, $((need_kb / 1000000)) GB are needed to install ($target)"
+}
+up_to_date || check_disk # what is installed already needs no more room
 
 mkdir -p "$TOOLS"
 if [ "$node" = yes ]; then
@@ -47,15 +50,19 @@ fi
 
 make_python() {
     if command -v conda >/dev/null 2>&1; then
-        conda env list | awk '{print $1}' | grep -qx "$CONDA_ENV" || {
+        conda env list | awk -v wanted="$CONDA_ENV" '$1 == wanted {found = 1} END {exit !found}' || {
             echo "making the conda environment $CONDA_ENV" >&2
             conda create -y -q -n "$CONDA_ENV" python=3.11 >&2 ||
                 fail "conda can't make the environment $CONDA_ENV"
         }
         conda run -n "$CONDA_ENV" python -c 'import sys; print(sys.executable)'
     else
-        [ -x .venv/bin/python ] || "$(system_python)" -m venv .venv >&2 ||
-            fail "can't make .venv. Debian/Ubuntu: apt-get install python3-venv"
+        # Without python3-venv a first try leaves a .venv that has no pip: it counts as missing.
+        if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+            local base
+            base="$(system_python)"
+            "$base" -m venv .venv >&2 || fail "can't make .venv. Debian/Ubuntu: apt-get install python3-venv"
+        fi
         echo "$ROOT/.venv/bin/python"
     fi
 }

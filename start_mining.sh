@@ -9,7 +9,7 @@ flags=()
 for flag in "$@"; do
     case "$flag" in
         --local) flags=(--local) ;;
-        -h | --help) sed -n '2,4s/^# \?//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+        -h | --help) sed -n '2,4s/^# \?//p' "$ROOT/start_mining.sh"; exit 0 ;;
         *) echo "error: unknown flag $flag; known: --local" >&2; exit 2 ;;
     esac
 done
