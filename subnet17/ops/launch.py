@@ -221,7 +221,7 @@ def _shown_pm2() -> str:
 
 
 def _stop_order(settings: Settings) -> list[str]:
-    """All names, the miner first: while it drains it still needs the servers, and validators to hand in to."""
+    """All names, the miner first: while it drains it needs the servers, and the validators to hand in to."""
     names = [p.name for p in reversed(list_processes(settings, local=True))]
     names.append(names.pop(names.index(LOCAL_SUBNET)))
     return names
