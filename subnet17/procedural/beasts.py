@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from subnet17.procedural.anatomy import add_eyes, ears, horns, round_ears
+from subnet17.procedural.growths import GROWTHS
 from subnet17.procedural.model import Build, Model
 from subnet17.procedural.shapes import Array, Shape, ellipsoid, join, pair, scatter, sphere
 from subnet17.procedural.sweeps import Ball, blend, capsule, lathe, tube
@@ -20,9 +21,11 @@ class Measures:
     Attributes:
         legs: Length. girth: half-width of the trunk. leg: radius of a leg.
         neck: (rise, reach) of the head from the shoulder. head: radius. muzzle: (length, radius).
-        ear: pointed, floppy, round or huge. tail: bushy, thin, tuft, curl, short or hair.
+        ear: pointed, floppy, round, large, long or huge. tail: bushy, thin, tuft, curl, short, puff,
+            plume or hair.
         paints: primary, secondary, accent.
-        extra: What else grows on it: mane, lion mane, horns, antlers, trunk, wool, unicorn, hooves.
+        extra: What else grows on it: mane, lion mane, horns, antlers, trunk, wool, unicorn, hooves, or one
+            of `growths.GROWTHS`.
     """
 
     legs: float
@@ -56,10 +59,12 @@ class Beast:
         self._add_head()
         self._add_tail()
         for name in sorted(extra):
+            if name in GROWTHS:
+                GROWTHS[name](self)
             adder = getattr(self, "_add_" + name.replace(" ", "_"), None)
             if adder:
                 adder()
-        if self.build.has("pegasus", "winged"):
+        if self.build.has("pegasus", "winged", "griffin", "gryphon", "hippogriff"):
             self._add_wings()
         self._set_anchors()
 
@@ -158,6 +163,12 @@ class Beast:
             return ears((0.5 * h, 0.65 * h, -0.1 * h), (0.5 * h, 0.95 * h, 0.3 * h), 16)
         if self.m.ear == "round":
             return round_ears((0.72 * h, 0.72 * h, 0.0), 0.36 * h)
+        if self.m.ear == "large":
+            return round_ears((0.95 * h, 0.62 * h, -0.1 * h), 0.52 * h)
+        if self.m.ear == "long":
+            return pair(
+                ellipsoid(0.2 * h, 0.85 * h, 0.12 * h).turned("z", -12).moved(0.45 * h, 1.45 * h, -0.1 * h)
+            )
         if self.m.ear == "huge":
             flap = ellipsoid(0.62 * h, 1.0 * h, 0.09 * h).moved(x=0.55 * h).turned("y", 28)
             return pair(flap.moved(0.72 * h, -0.08 * h, -0.1 * h))
@@ -172,6 +183,10 @@ class Beast:
             "hair": ([(0, y + 0.2, z), (0, y + 0.05, z - 0.2), (0, y - 0.6, z - 0.22)], [0.06, 0.11, 0.04]),
             "curl": ([(0, y, z), (0.08, y + 0.1, z - 0.08), (0, y + 0.16, z - 0.1),
                       (-0.06, y + 0.08, z - 0.12)], [0.035] * 4),
+            "plume": ([(0, y + 0.1, z), (0, y + 0.2, z - 0.25), (0, y + 0.7, z - 0.22),
+                       (0, y + 1.0, z - 0.42)],
+                      [0.07, 0.16, 0.2, 0.07]),
+            "puff": ([(0, y + 0.08, z), (0, y + 0.12, z - 0.1)], [0.14, 0.11]),
             "short": ([(0, y + 0.1, z), (0, y + 0.12, z - 0.12)], [0.09, 0.05]),
         }  # fmt: skip
         path, radii = kinds[self.m.tail]

@@ -7,7 +7,7 @@ import numpy as np
 from subnet17.procedural.anatomy import add_eyes, ears
 from subnet17.procedural.model import Build, Model, family
 from subnet17.procedural.shapes import Array, ellipsoid, join, pair, scatter
-from subnet17.procedural.sweeps import blend, body, capsule, tube
+from subnet17.procedural.sweeps import blend, body, capsule, lathe, tube
 
 PAINTS = {
     "owl": ("brown feather", "cream feather", "chestnut feather"),
@@ -19,6 +19,7 @@ PAINTS = {
     "penguin": ("black feather", "white feather", "charcoal feather"),
     "crow": ("black feather", "charcoal feather", "black feather"),
     "flamingo": ("pink feather", "rose feather", "fuchsia feather"),
+    "peacock": ("cobalt feather", "teal feather", "emerald feather"),
     "bird": ("azure feather", "cream feather", "navy feather"),
 }
 """(primary, secondary, accent) by bird."""
@@ -48,6 +49,8 @@ def make_bird(build: Build) -> Model:
     _add_head(model, kind, head_y, 0.17 if upright else 0.36)
     _add_wings(model, kind, upright=upright)
     _add_feet(model, kind)
+    if kind == "peacock":
+        _add_fan(model)
     z = 0.17 if upright else 0.36
     model.anchor("head_top", (0, head_y + 0.3, z - 0.05), size=0.58)
     model.anchor("eyes", (0, head_y + 0.06, z + 0.3), size=0.6)
@@ -119,6 +122,24 @@ def _add_wings(model: Model, kind: str, *, upright: bool) -> None:
     if kind != "penguin":
         spin = np.full(14, 90.0)
         model.add("accent", pair(scatter(feather, points, directions=lean, spin=spin)), part="wing")
+
+
+def _add_fan(model: Model) -> None:
+    """An upright wheel of tail feathers with an eye on each, and a crest."""
+    plume = lathe([(0, 0), (0.05, 0.2), (0.09, 0.75), (0, 1.0)], sides=8).scaled(1, 1, 0.25)
+    eye = lathe([(0, -0.015), (0.075, 0.0), (0, 0.015)]).turned("x", 90)
+    for length, z, count in ((1.5, -0.62, 21), (1.12, -0.55, 17), (0.78, -0.48, 13)):
+        angles = np.deg2rad(np.linspace(-95, 95, count))
+        out = np.stack([np.sin(angles), np.cos(angles), np.full(count, -0.12)], axis=1)
+        root = np.array([0.0, 0.55, z])
+        model.add("accent", scatter(plume, root + 0 * out, directions=out, sizes=length), part="tail")
+        tips = root + 0.84 * length * out + [0, 0, 0.03]
+        for paint, size in (("golden feather", 1.0), ("turquoise feather", 0.72), ("navy feather", 0.4)):
+            spot = scatter(eye, tips + np.array([0, 0, 0.03 - 0.02 * size]), sizes=size)
+            model.add(paint, spot, part="tail")
+    crest = [capsule((0, 1.42, 0.33), (x, 1.68, 0.3), 0.012) for x in (-0.12, -0.04, 0.04, 0.12)]
+    beads = [ellipsoid(0.03, 0.03, 0.03).moved(x, 1.69, 0.3) for x in (-0.12, -0.04, 0.04, 0.12)]
+    model.add("accent", *crest, *beads, part="crest")
 
 
 def _add_feet(model: Model, kind: str) -> None:
