@@ -60,7 +60,7 @@ def create_service_app(
 def _lifespan_of(jobs: Jobs) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(jobs.pool.start())  # the port answers "starting" meanwhile
+        loading = asyncio.create_task(jobs.pool.keep_starting())  # the port answers "starting" meanwhile
         yield
         loading.cancel()
         await jobs.pool.close()

@@ -10,8 +10,10 @@ import multiprocessing
 import os
 import resource
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from multiprocessing.connection import wait as wait_for_any
 from typing import Any, TypeVar
 
@@ -27,8 +29,15 @@ log = get_logger()
 STARTUP_TIMEOUT_S = 300.0
 """Loading models and compiling kernels may take this long."""
 
+RELOAD_PAUSE_S = 30.0
+"""Between two tries to load."""
+
+_load: Callable[[], None]
+"""Worker side: prepares this process."""
 _load_error: S17Error | None = None
-"""Worker side: why `load` failed; every job of this worker raises it again."""
+"""Worker side: why `_load` failed; jobs raise it again until another try succeeds."""
+_loaded_at_s = 0.0
+"""Worker side: when `_load` was last tried."""
 
 
 class WorkerPool:
@@ -72,15 +81,29 @@ class WorkerPool:
         if not self.ready:
             raise UnavailableError(f"not ready: {self.reason}", reason=self.reason, retry_after_s=5)
 
+    async def keep_starting(self, *, pause_s: float = RELOAD_PAUSE_S) -> None:
+        """Tries until a worker is loaded: what kept it from loading (memory, a card in use) may pass."""
+        await self.start()
+        while not self.ready:
+            await asyncio.sleep(pause_s)
+            await self.start()
+
     async def start(self) -> None:
         """Waits until a worker is loaded. A failed load leaves the pool up, not ready, with the reason."""
         try:
-            await self._await(self._pool.schedule(_raise_load_error, timeout=STARTUP_TIMEOUT_S))
+            # pebble's own limit counts from the first job on, not while a worker loads
+            async with asyncio.timeout(STARTUP_TIMEOUT_S):
+                await self._await(self._pool.schedule(_ensure_loaded, args=(0.0,)))
+        except TimeoutError:
+            self._refuse(f"a worker did not load within {STARTUP_TIMEOUT_S:.0f} s")
         except S17Error as error:
-            self.reason = error.message
-            log.error("worker can't start", reason=error.message)
+            self._refuse(error.message)
         else:
             self.reason = None
+
+    def _refuse(self, reason: str) -> None:
+        self.reason = reason
+        log.error("worker can't start", reason=reason)
 
     async def run(self, job: Callable[..., R], *args: Any, timeout_s: float) -> R:
         """Runs `job(*args)` in a worker; kills that worker when it takes longer than `timeout_s`.
@@ -131,18 +154,26 @@ class WorkerPool:
 def _prepare(
     load: Callable[..., None], load_args: tuple[Any, ...], memory_bytes: int | None, service: str
 ) -> None:
-    global _load_error  # noqa: PLW0603 - one per process, written once
+    global _load  # noqa: PLW0603 - one per process, written once
     configure_logging(service=service)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    _load = partial(load, *load_args)
+    _try_load()
+
+
+def _try_load() -> None:
+    global _load_error, _loaded_at_s  # noqa: PLW0603
+    _load_error = None
     try:
-        load(*load_args)
+        _load()
     except S17Error as error:
         _load_error = error
     except Exception as error:
         # Raising here would make the pool replace the worker for ever; a stored error is reported instead.
         _load_error = UnavailableError(f"loading failed: {type(error).__name__}: {error}")
+    _loaded_at_s = time.monotonic()
 
 
 def _die_with_parent() -> None:
@@ -153,10 +184,12 @@ def _die_with_parent() -> None:
 
 
 def _run(job: Callable[..., R], args: tuple[Any, ...]) -> R:
-    _raise_load_error()
+    _ensure_loaded()
     return job(*args)
 
 
-def _raise_load_error() -> None:
+def _ensure_loaded(pause_s: float = RELOAD_PAUSE_S) -> None:
+    if _load_error is not None and time.monotonic() - _loaded_at_s >= pause_s:
+        _try_load()
     if _load_error is not None:
         raise _load_error

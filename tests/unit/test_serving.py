@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,11 @@ class Clock:
 
 
 def load_nothing() -> None: ...
+
+
+def load_when_there(flag: Path) -> None:
+    if not flag.exists():
+        raise RuntimeError("no weights yet")
 
 
 def load_broken() -> None:
@@ -115,6 +121,20 @@ async def test_a_failed_load_is_a_reason_and_not_a_crash_loop() -> None:
         assert "no weights" in str(pool.reason)
         with pytest.raises(UnavailableError, match="no weights"):
             await pool.run(echo, 1, timeout_s=1)
+    finally:
+        await pool.close()
+
+
+async def test_a_load_that_failed_is_tried_again_until_it_succeeds(tmp_path: Path) -> None:
+    flag = tmp_path / "weights"
+    pool = WorkerPool(load_when_there, (flag,))
+    try:
+        starting = asyncio.create_task(pool.keep_starting(pause_s=0.05))
+        while "no weights yet" not in str(pool.reason):  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.05)
+        flag.touch()
+        await asyncio.wait_for(starting, 20)
+        assert await pool.run(echo, 1, timeout_s=10) == 1
     finally:
         await pool.close()
 
