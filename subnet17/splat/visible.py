@@ -59,7 +59,7 @@ def visible_faces(mesh: trimesh.Trimesh, *, axes: int = AXES, size_px: int = SIZ
     seen = np.zeros(len(vertices), np.bool_)
 
     def look(axis: NDArray[np.float64]) -> None:
-        _look_along(_project(points, axis, size_px), faces, size_px, np.float32(TOLERANCE_PX), seen)
+        _look_along(points, _frame(axis), faces, size_px, np.float32(TOLERANCE_PX), seen)
 
     threads: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     with ThreadPoolExecutor(threads) as pool:
@@ -77,20 +77,32 @@ def _spread_axes(count: int) -> NDArray[np.float64]:
     return np.stack([across * np.sin(azimuth), y, across * np.cos(azimuth)], axis=1)
 
 
-def _project(points: Float32, axis: NDArray[np.float64], size_px: int) -> Float32:
-    """(V, 3) x and y in pixels and the depth along the axis, in the same unit."""
+def _frame(axis: NDArray[np.float64]) -> Float32:
+    """(3, 3) rows right, up and the axis."""
     right = np.cross(axis, [0.0, 1.0, 0.0] if abs(axis[1]) < 0.9 else [1.0, 0.0, 0.0])
     right /= np.linalg.norm(right)
-    frame = np.stack([right, np.cross(axis, right), axis], axis=1)
-    with np.errstate(invalid="ignore"):
-        places: Float32 = points @ frame.astype(np.float32)
-    places[:, :2] += size_px / 2
+    return np.stack([right, np.cross(axis, right), axis]).astype(np.float32)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _project(points: Any, frame: Any, size: Any) -> Any:
+    """(V, 3) x and y in pixels and the depth along the axis, in the same unit.
+
+    Compiled: in numpy's product of matrices, threads of its own wait for each other on all cores.
+    """
+    places = np.empty_like(points)
+    half = np.float32(size) / np.float32(2)
+    for v in range(len(points)):
+        for row in range(3):
+            place = frame[row, 0] * points[v, 0] + frame[row, 1] * points[v, 1] + frame[row, 2] * points[v, 2]
+            places[v, row] = place + half if row < 2 else place
     return places
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _look_along(places: Any, faces: Any, size: Any, tolerance: Any, seen: Any) -> None:
+def _look_along(points: Any, frame: Any, faces: Any, size: Any, tolerance: Any, seen: Any) -> None:
     """Marks the vertices of the faces that are in front from either end of an axis."""
+    places = _project(points, frame, size)
     near, far = np.full((size, size), np.float32(np.inf)), np.full((size, size), np.float32(-np.inf))
     for f in range(len(faces)):
         _draw(places[faces[f, 0]], places[faces[f, 1]], places[faces[f, 2]], size, near, far)
