@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from subnet17.errors import ConfigError
 
@@ -177,7 +177,7 @@ class OperationsTable(_Table):
     min_free_disk_bytes: int = Field(
         10 * 10**9, ge=0, description="Checked before the start on a public network."
     )
-    max_restarts: int = Field(50, ge=0, description="Failed starts in a row before PM2 gives up.")
+    max_restarts: int = Field(50, ge=1, description="Failed starts in a row before PM2 gives up.")
     kill_timeout_s: Seconds = Field(40.0, description="From SIGINT to SIGKILL; longer than drain_timeout_s.")
 
 
@@ -189,6 +189,12 @@ class Settings(_Table):
     validation: ValidationTable = ValidationTable()
     network: NetworkTable = NetworkTable()
     operations: OperationsTable = OperationsTable()
+
+    @model_validator(mode="after")
+    def _check_drain(self) -> Settings:
+        if self.operations.kill_timeout_s <= self.miner.drain_timeout_s:
+            raise ValueError("operations.kill_timeout_s must be longer than miner.drain_timeout_s")
+        return self
 
     @property
     def data_dir(self) -> Path:
@@ -305,6 +311,8 @@ def _unknown(name: str, known: list[str], *, where: str) -> ConfigError:
 def _explain(error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
+    if not location:
+        return ConfigError(first["msg"].removeprefix("Value error, "))
     if first["type"] == "extra_forbidden":
         known = known_keys(location[0]) if len(location) > 1 else list(Settings.model_fields)
         return _unknown(location[-1], known, where=f"[{location[0]}]")

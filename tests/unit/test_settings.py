@@ -17,6 +17,11 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
+def test_a_process_must_not_be_killed_while_it_drains() -> None:
+    with pytest.raises(ConfigError, match="kill_timeout_s must be longer"):
+        load_settings(environ={"S17_OPERATIONS__KILL_TIMEOUT_S": "20"})
+
+
 def test_defaults_are_those_of_the_contract() -> None:
     settings = load_settings(environ={}, flags={})
     assert (settings.generation.port, settings.validation.port, settings.miner.port) == (8093, 8094, 8095)
