@@ -79,7 +79,7 @@ SAME_MATERIAL = {
     "fluffy": "fur", "earthenware": "clay", "pottery": "clay", "gilded": "gold", "ivory": "bone",
     "papier": "paper", "origami": "paper", "feathered": "feather", "scaly": "scales",
     "stoneware": "ceramic", "denim": "fabric", "gemstone": "gem", "jeweled": "gem",
-    "fiery": "lava", "zinc": "metal", "tartan": "fabric",
+    "fiery": "lava", "zinc": "metal",
     "molten": "lava", "wicker": "straw", "iron-clad": "iron",
 }  # fmt: skip
 """Adjectives and kinds that mean one of the materials."""
@@ -107,6 +107,7 @@ SAME_FINISH = {
     "burned": "burnt", "iridescent": "rainbow", "starlit": "starry", "ruined": "cracked", "shabby": "worn",
     "lustrous": "polished", "mirrored": "polished", "enchanted": "glowing",
     "blackened": "burnt", "scorched": "burnt", "dented": "worn", "faded": "worn",
+    "tartan": "checkered",
 }  # fmt: skip
 """Other words for the same finishes."""
 

@@ -34,7 +34,7 @@ STYLES = _words("""
     dancing smiling big-eyed double single twin hanging floating toy miniature mini robotic mechanical
     electric electronic digital alien sacred holy cursed demonic angelic undead skeletal ghostly elven
     dwarven orcish powerful strong muscular armored armoured winged horned hooded masked bearded bald long-
-    haired curly spiky thorny
+    haired curly spiky thorny carved woven twisted solved crouching jeweled dripping eucalyptus
 """)
 """Adjectives a family may read with `Build.has`; one that it doesn't read changes nothing."""
 
@@ -75,7 +75,8 @@ RELATIONS: dict[tuple[str, ...], str] = {
     ("filled", "with"): "filled", ("full", "of"): "filled", ("engraved", "with"): "with",
     ("covered", "in"): "covered", ("covered", "with"): "covered", ("on", "top", "of"): "on",
     ("sitting", "on"): "on", ("standing", "on"): "on", ("resting", "on"): "on", ("riding",): "on",
-    ("riding", "on"): "on", ("perched", "on"): "on", ("on",): "on", ("atop",): "on", ("upon",): "on",
+    ("riding", "on"): "on", ("perched", "on"): "on", ("hanging", "from"): "on",
+    ("crouching", "on"): "on", ("on",): "on", ("atop",): "on", ("upon",): "on",
     ("in",): "in", ("inside",): "in", ("sitting", "in"): "in", ("growing", "in"): "in",
     ("made", "of"): "made of", ("made", "out", "of"): "made of", ("made", "from"): "made of",
     ("built", "from"): "made of", ("carved", "from"): "made of", ("built", "of"): "made of",
