@@ -11,7 +11,7 @@ from subnet17.procedural.anatomy import add_eyes, ears, horns, round_ears
 from subnet17.procedural.growths import GROWTHS
 from subnet17.procedural.model import Build, Model
 from subnet17.procedural.shapes import Array, Shape, ellipsoid, join, pair, scatter, sphere
-from subnet17.procedural.sweeps import Ball, blend, capsule, lathe, tube
+from subnet17.procedural.sweeps import Ball, blend, capsule, cone, lathe, tube
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Measures:
     Attributes:
         legs: Length. girth: half-width of the trunk. leg: radius of a leg.
         neck: (rise, reach) of the head from the shoulder. head: radius. muzzle: (length, radius).
-        ear: pointed, floppy, round, large, long or huge. tail: bushy, thin, tuft, curl, short, puff,
+        ear: pointed, floppy, round, large, long, huge or crest. tail: bushy, thin, tuft, curl, short, puff,
             plume or hair.
         paints: primary, secondary, accent.
         extra: What else grows on it: mane, lion mane, horns, antlers, trunk, wool, unicorn, hooves, or one
@@ -159,20 +159,20 @@ class Beast:
 
     def _ears(self) -> Shape:
         h = self.head
+        if self.m.ear == "crest":
+            return cone(0.5 * h, 1.3 * h).turned("x", -40).moved(0, 0.75 * h, -0.45 * h)
         if self.m.ear == "pointed":
             return ears((0.5 * h, 0.65 * h, -0.1 * h), (0.5 * h, 0.95 * h, 0.3 * h), 16)
-        if self.m.ear == "round":
-            return round_ears((0.72 * h, 0.72 * h, 0.0), 0.36 * h)
-        if self.m.ear == "large":
-            return round_ears((0.95 * h, 0.62 * h, -0.1 * h), 0.52 * h)
-        if self.m.ear == "long":
-            return pair(
-                ellipsoid(0.2 * h, 0.85 * h, 0.12 * h).turned("z", -12).moved(0.45 * h, 1.45 * h, -0.1 * h)
-            )
-        if self.m.ear == "huge":
-            flap = ellipsoid(0.62 * h, 1.0 * h, 0.09 * h).moved(x=0.55 * h).turned("y", 28)
-            return pair(flap.moved(0.72 * h, -0.08 * h, -0.1 * h))
-        return pair(ellipsoid(0.2 * h, 0.62 * h, 0.32 * h).turned("z", 24).moved(0.95 * h, -0.02 * h, 0.0))
+        if self.m.ear in {"round", "large"}:
+            near, far = ((0.72, 0.72, 0.0), 0.36), ((0.95, 0.62, -0.1), 0.52)
+            (x, y, z), radius = near if self.m.ear == "round" else far
+            return round_ears((x * h, y * h, z * h), radius * h)
+        flaps = {
+            "long": ellipsoid(0.2, 0.85, 0.12).turned("z", -12).moved(0.45, 1.45, -0.1),
+            "huge": ellipsoid(0.62, 1.0, 0.09).moved(x=0.55).turned("y", 28).moved(0.72, -0.08, -0.1),
+            "floppy": ellipsoid(0.2, 0.62, 0.32).turned("z", 24).moved(0.95, -0.02, 0.0),
+        }
+        return pair(flaps[self.m.ear].scaled(h))
 
     def _add_tail(self) -> None:
         g, y, z = self.m.girth, self.middle, -0.42 - 0.8 * self.m.girth

@@ -12,11 +12,13 @@ from subnet17.procedural.model import Build, Model, family
 from subnet17.procedural.shapes import Array, Shape, ellipsoid, grid, join, pair, scatter
 from subnet17.procedural.sweeps import Ball, blend, body, capsule, cone, tube
 
+GARGOYLE = {"primary": "grey stone", "secondary": "ash stone", "accent": "slate stone"}
 
-@family("dragon", words=("dragon", "wyvern", "drake"), primary="emerald scales", secondary="sand scales",
-        accent="maroon leather")  # fmt: skip
+
+@family("dragon", words=("dragon", "wyvern", "drake", "gargoyle"), primary="emerald scales",
+        secondary="sand scales", accent="maroon leather")  # fmt: skip
 def make_dragon(build: Build) -> Model:
-    model = build.model()
+    model = build.model(**GARGOYLE) if build.has("gargoyle") else build.model()
     head = 1.4 if build.has("cute", "baby", "chibi", "adorable", "kawaii") else 1.0
     _add_body(model)
     _add_tail(model)

@@ -76,7 +76,8 @@ SAME_OUTFIT = {
     "paladin": "knight", "mage": "wizard", "sorcerer": "wizard", "warlock": "wizard", "prince": "king",
     "spaceman": "astronaut", "cosmonaut": "astronaut", "barbarian": "viking", "gladiator": "warrior",
     "hero": "superhero", "dwarf": "gnome", "sorceress": "witch", "archer": "elf", "fairy": "princess",
-    "businessman": "man", "doctor": "chef", "monk": "ninja", "action figure": "superhero", "troll": "orc",
+    "businessman": "man", "philosopher": "man",
+    "doctor": "chef", "monk": "ninja", "action figure": "superhero", "troll": "orc",
     "character": "man", "figure": "man", "doll": "girl", "santa": "gnome", "santa claus": "gnome",
     "assassin": "ninja", "crusader": "knight", "adventurer": "warrior", "hobbit": "boy",
 }  # fmt: skip

@@ -58,6 +58,8 @@ KINDS: dict[str, Measures] = {
                      ("tan fur", "white feather", "chestnut fur"), ("beak",)),
     "mouse": Measures(0.16, 0.3, 0.06, (0.12, 0.14), 0.27, (0.26, 0.07), "large", "thin",
                      ("ash fur", "cream fur", "rose skin")),
+    "chameleon": Measures(0.3, 0.26, 0.065, (0.06, 0.18), 0.24, (0.26, 0.14), "crest", "curl",
+                     ("lime scales", "mint scales", "emerald scales"), (), "stripes"),
     "squirrel": Measures(0.26, 0.28, 0.08, (0.34, 0.14), 0.26, (0.2, 0.1), "pointed", "plume",
                      ("ginger fur", "cream fur", "chestnut fur")),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from subnet17.procedural.sweeps import blend, cone, cylinder, lathe
 
 
 @family("pedestal", words=("pedestal", "stand", "plinth", "display stand", "podium", "wooden stand",
-        "column"), primary="marble",
+        "column", "pillar"), primary="marble",
         secondary="marble")  # fmt: skip
 def make_pedestal(build: Build) -> Model:
     model = build.model()
