@@ -177,7 +177,7 @@ class OperationsTable(_Table):
     min_free_disk_bytes: int = Field(
         10 * 10**9, ge=0, description="Checked before the start on a public network."
     )
-    max_restarts: int = Field(50, ge=1, description="Failed starts in a row before PM2 gives up.")
+    max_restarts: int = Field(1000, ge=1, description="Failed starts in a row before PM2 gives up.")
     kill_timeout_s: Seconds = Field(40.0, description="From SIGINT to SIGKILL; longer than drain_timeout_s.")
 
 

@@ -23,9 +23,9 @@ AssetFormat = Literal["ply", "spz", "glb", "mesh_ply"]
 Profile = Literal["speed", "balanced", "quality"]
 
 MAX_SEED = 2**63 - 1
-MAX_IMAGE_BYTES = 32 * 2**20
-MAX_BODY_BYTES = 48 * 2**20
-"""An image of 32 MiB in base64, and the other fields."""
+MAX_IMAGE_BYTES = 8 * 2**20
+MAX_BODY_BYTES = 12 * 2**20
+"""An image of 8 MiB in base64, and the other fields."""
 
 JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
