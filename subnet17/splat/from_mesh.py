@@ -76,8 +76,10 @@ def mesh_to_splats(
     surface = _measure(vertices, faces, count)
     spans = surface.sizes[:, 0] * surface.sizes[:, 1]
     samples = sample_surface(vertices, faces, surface.areas, spans, count=count, seed=seed)
-    means, scales, quats = _place_discs(surface, samples)
-    rgb = colour_samples(mesh, kept[samples.faces], samples.weights)
+    with ThreadPoolExecutor(1) as pool:
+        colours = pool.submit(colour_samples, mesh, kept[samples.faces], samples.weights)
+        means, scales, quats = _place_discs(surface, samples)
+        rgb = colours.result()
     if fit_extent is not None:
         means, scales = _fit(means, scales, fit_extent)
     opacities = np.full(count, OPACITY, np.float32)
@@ -129,10 +131,13 @@ def _renumber(vertices: Any, faces: Any) -> Any:
 
 
 def _fit(means: Float64, scales: Float64, extent: float) -> tuple[Float64, Float64]:
-    """Centres and scales by the bounding box of the discs' centres, which is the one validators measure."""
+    """Scales both in place by the bounding box of the discs' centres, the one that validators measure."""
     low, high = means.min(axis=0), means.max(axis=0)
     factor = extent / float((high - low).max())
-    return (means - (low + high) / 2) * factor, scales * factor
+    means -= (low + high) / 2
+    means *= factor
+    scales *= factor
+    return means, scales
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ def _measure(vertices: Float64, faces: Int64, count: int) -> _Surface:
     turns = np.empty((len(faces), 3))
 
     def measure(first: int, last: int) -> None:
-        measure_turns(vertices, faces, areas, edges, first, turns[first:last])
+        measure_turns(vertices, faces, areas, edges, first, last, turns)
 
     _share_out(len(faces), measure)
     extent = float((vertices.max(axis=0) - vertices.min(axis=0)).max())

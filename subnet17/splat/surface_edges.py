@@ -53,7 +53,8 @@ def link_edges(vertices: Any, faces: Any, areas: Any) -> Any:
 @njit(cache=True, nogil=True)
 def _bucket(p: Any, q: Any, size: Any) -> Any:
     """Neighbours in the mesh are mostly neighbours in memory: a table in that order costs fewer misses."""
-    return (2 * np.int64(min(p, q)) + np.int64(max(p, q))) & (size - 1)
+    low, high = np.int64(min(p, q)), np.int64(max(p, q))
+    return (2 * (low + high) + np.int64((np.uint64(low) * HASH) >> np.uint64(63))) & (size - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -92,28 +93,58 @@ def _merge_places(vertices: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def measure_turns(vertices: Any, faces: Any, areas: Any, edges: Any, first: Any, turns: Any) -> None:
+def measure_turns(
+    vertices: Any, faces: Any, areas: Any, edges: Any, first: Any, last: Any, turns: Any
+) -> None:
     """Angles in radians by which the surface turns at the edges of faces.
+
+    An edge of exactly two faces is measured once, with the lower face, and written for both: calls for all
+    parts of range(F), in any order and on any threads, fill everything.
 
     Args:
         vertices: (V, 3) float64. faces: (F, 3) int64. areas: (F,). edges: What `link_edges` returned.
-        first: The first face wanted.
-        turns: (N, 3) out; column k is the edge opposite corner k. 0 where the surface is flat, up to pi where
+        first, last: The faces of this part.
+        turns: (F, 3) out; column k is the edge opposite corner k. 0 where the surface is flat, up to pi where
             it folds back; pi also at an open edge; 0 at faces of area 0.
     """
-    for i in range(len(turns)):
+    same, heads, links = edges  # unpacked here: in the inner functions each call would count references
+    for face in range(first, last):
         for corner in range(3):
-            turns[i, corner] = 0.0
-            if areas[first + i] > 0:
-                turns[i, corner] = _turn_at_edge(vertices, faces, edges, first + i, corner)
+            if areas[face] == 0:
+                turns[face, corner] = 0.0
+                continue
+            others, other = _meet(faces, same, heads, links, face, corner)
+            if others != 1:
+                turns[face, corner] = _turn_at_edge(vertices, faces, same, heads, links, face, corner)
+            elif other > 3 * face:
+                turn = _turn_between(vertices, faces, face, corner, other // 3, other % 3)
+                turns[face, corner] = turns[other // 3, other % 3] = turn
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _turn_at_edge(vertices: Any, faces: Any, edges: Any, face: Any, corner: Any) -> Any:
-    same, heads, links = edges
+def _meet(faces: Any, same: Any, heads: Any, links: Any, face: Any, corner: Any) -> Any:
+    """How many other faces have this edge, and the last found of theirs."""
     low, high = _ends(faces, same, face, corner)
-    ox, oy, oz = _away_from_edge(vertices, faces, face, corner)
-    straightest = -1.0
+    edge = heads[_bucket(low, high, len(heads))]
+    others, found = 0, np.int64(-1)
+    for _ in range(MAX_CHAIN):
+        if edge == EMPTY:
+            break
+        other = edge // np.int32(3)
+        if other != face and _ends(faces, same, other, edge - 3 * other) == (low, high):
+            others += 1
+            found = np.int64(edge)
+        edge = links[edge]
+    return others, found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _turn_at_edge(
+    vertices: Any, faces: Any, same: Any, heads: Any, links: Any, face: Any, corner: Any
+) -> Any:
+    """To the straightest continuation, at an edge of any number of faces."""
+    low, high = _ends(faces, same, face, corner)
+    least = np.pi
     edge = heads[_bucket(low, high, len(heads))]
     for _ in range(MAX_CHAIN):
         if edge == EMPTY:
@@ -121,10 +152,16 @@ def _turn_at_edge(vertices: Any, faces: Any, edges: Any, face: Any, corner: Any)
         other = edge // np.int32(3)
         other_corner = edge - 3 * other
         if other != face and _ends(faces, same, other, other_corner) == (low, high):
-            x, y, z = _away_from_edge(vertices, faces, other, other_corner)
-            straightest = max(straightest, -(ox * x + oy * y + oz * z))
+            least = min(least, _turn_between(vertices, faces, face, corner, other, other_corner))
         edge = links[edge]
-    return np.arccos(min(max(straightest, -1.0), 1.0))
+    return least
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _turn_between(vertices: Any, faces: Any, face: Any, corner: Any, other: Any, other_corner: Any) -> Any:
+    ox, oy, oz = _away_from_edge(vertices, faces, face, corner)
+    x, y, z = _away_from_edge(vertices, faces, other, other_corner)
+    return np.arccos(min(max(-(ox * x + oy * y + oz * z), -1.0), 1.0))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -9,6 +9,7 @@ the square root of the area per point; independent random points leave 1.9.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +71,13 @@ def order_faces(vertices: Float64, faces: Int64, normals: Float64) -> Int64:
     """(F,) faces along the curve, F <= 2**31 - 1; neighbours on the surface mostly follow each other."""
     low = np.min(vertices, axis=0)
     extent = float((np.max(vertices, axis=0) - low).max())
-    keys = np.sort(_curve_keys(vertices, faces, normals, low, (2**MORTON_BITS - 1) / extent))
+    keys = np.empty(len(faces), np.uint64)
+    middle, cells = len(faces) // 2, (2**MORTON_BITS - 1) / extent
+    with ThreadPoolExecutor(1) as pool:
+        half = pool.submit(_write_curve_keys, vertices, faces, normals, low, cells, 0, middle, keys)
+        _write_curve_keys(vertices, faces, normals, low, cells, middle, len(faces), keys)
+        half.result()
+    keys.sort()
     return (keys & np.uint64(MAX_FACES)).astype(np.int64)
 
 
@@ -97,10 +104,11 @@ def sample_surface(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _curve_keys(vertices: Any, faces: Any, normals: Any, low: Any, cells: Any) -> Any:
+def _write_curve_keys(
+    vertices: Any, faces: Any, normals: Any, low: Any, cells: Any, first: Any, last: Any, keys: Any
+) -> None:
     """(F,) uint64: 3 bits of the normal's main direction, 30 of the centre's Morton code, 31 of the face."""
-    keys = np.empty(len(faces), np.uint64)
-    for f in range(len(faces)):
+    for f in range(first, last):
         key = np.uint64(_main_direction(normals[f]))
         code = np.uint64(0)
         for axis in range(3):
@@ -109,7 +117,6 @@ def _curve_keys(vertices: Any, faces: Any, normals: Any, low: Any, cells: Any) -
                 total += vertices[faces[f, corner], axis] - low[axis]
             code |= _spread_bits(np.uint64(total / 3.0 * cells)) << np.uint64(axis)
         keys[f] = (((key << np.uint64(3 * MORTON_BITS)) | code) << FACE_BITS) | np.uint64(f)
-    return keys
 
 
 @njit(cache=True, nogil=True)

@@ -16,6 +16,7 @@ lines where parts merely intersect.
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,11 @@ INSET_BEND = 2.0
 """Curvature times longest side at which they are drawn in by half of it, ..."""
 INSET_SHARE = 0.7
 """... and most of a radius of curvature: twigs keep their thickness."""
-SWEEPS = 2
+SWEEPS = 1
 """Passes over all faces, there and back, that limit the growth of sizes."""
 SMOOTHINGS = 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def measure_sizes(
     vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, same: Any, extent: Any, even: Any
 ) -> Any:
@@ -63,17 +63,26 @@ def measure_sizes(
         (F, 2) wanted standard deviations across and along the bend, (F, 3) the direction across it, 0 where
         nothing bends, and (V, 3) what to add to the vertices to draw them in.
     """
-    rings, sums = _sum_faces(faces, areas, normals, same)
-    tensors, pulls = _sum_bends(vertices, faces, areas, normals, turns, same, even)
-    narrow, wide, across = _size_vertices(tensors, sums, rings, SAG_RATIO * extent, even)
-    for _ in range(SWEEPS):
-        for backwards in (False, True):
-            _limit_growth(vertices, faces, same, narrow, wide, across, backwards)
-    sizes, directions = _size_faces(faces, same, narrow, wide, across)
+    with ThreadPoolExecutor(2) as pool:
+        sums_of_faces = pool.submit(_sum_faces, faces, areas, normals, same)
+        tensors, pulls = _sum_bends(vertices, faces, areas, normals, turns, same, even)
+        rings, sums = sums_of_faces.result()
+        insets = pool.submit(_draw_in, faces, same, pulls, areas, rings, extent)
+        narrow, wide, across = _size_vertices(tensors, sums, rings, SAG_RATIO * extent, even)
+        for _ in range(SWEEPS):
+            for backwards in (False, True):
+                _limit_growth(vertices, faces, same, narrow, wide, across, backwards)
+        sizes, directions = _size_faces(faces, same, narrow, wide, across)
+        return sizes, directions, insets.result()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _draw_in(faces: Any, same: Any, pulls: Any, areas: Any, rings: Any, extent: Any) -> Any:
+    """Steps of the vertices towards the centre of curvature, from the sums of pulls."""
     for _ in range(SMOOTHINGS):
         pulls = _smooth(faces, same, pulls, areas, rings)
     _limit_insets(pulls, rings, same, extent)
-    return sizes, directions, pulls
+    return pulls
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
