@@ -106,27 +106,27 @@ def _clean(mesh: trimesh.Trimesh) -> tuple[Float64, Int64, Int64]:
         raise InvalidInputError(f"none of the mesh's {len(faces)} faces has an area")
     if len(kept) < len(faces):
         faces, normals = faces[kept], normals[kept]
-    vertices, faces = _renumber(vertices, faces)
+    vertices, faces = _renumber(vertices, faces, np.arange(len(faces)))
     if not np.abs(vertices).max() < 1e30:
         raise InvalidInputError("the mesh's coordinates are beyond 1e30")
     order = order_faces(vertices, faces, normals)
-    vertices, faces = _renumber(vertices, faces[order])
+    vertices, faces = _renumber(vertices, faces, order)
     return vertices, faces, kept[order]
 
 
 @njit(cache=True, nogil=True)
-def _renumber(vertices: Any, faces: Any) -> Any:
-    """Vertices in the order in which faces use them, so that neighbours lie together in memory."""
-    numbers = np.full(len(vertices), -1)
-    used, renumbered = np.empty(len(vertices), np.int64), np.empty_like(faces)
+def _renumber(vertices: Any, faces: Any, order: Any) -> Any:
+    """Faces in an order, and vertices as these use them: neighbours lie together in memory, in half of it."""
+    numbers = np.full(len(vertices), np.int32(-1))
+    used, renumbered = np.empty(len(vertices), np.int64), np.empty(faces.shape, np.int32)
     count = 0
-    for f in range(len(faces)):
+    for i in range(len(order)):
         for k in range(3):
-            v = faces[f, k]
+            v = faces[order[i], k]
             if numbers[v] < 0:
                 numbers[v], used[count] = count, v
                 count += 1
-            renumbered[f, k] = numbers[v]
+            renumbered[i, k] = numbers[v]
     return vertices[used[:count]], renumbered
 
 
