@@ -22,7 +22,7 @@ from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
 from subnet17.ops import pm2
 from subnet17.ops.accepted import Acceptance, find_acceptance
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
-from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, as_pm2_app, fingerprint, list_processes
+from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, fingerprint, list_processes
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 
 HEALTHY_TIMEOUT_S = 300.0
@@ -119,7 +119,7 @@ def _set_ledger_aside(settings: Settings) -> None:
 
 def _stop_outdated(processes: list[Process], settings: Settings, *, local: bool) -> None:
     """Apps of ours that run in the other mode or with other settings than those of now are started anew."""
-    wanted = {p.name: tuple(str(a) for a in _args_of(p, settings)) for p in processes}
+    wanted = {p.name: p.args for p in processes}
     apps = pm2.list_apps()
     for name in _stop_order(settings):
         if (app := apps.get(name)) is None:
@@ -140,11 +140,6 @@ def _why_outdated(app: pm2.Pm2App, wanted_args: tuple[str, ...] | None, settings
     if app.args != wanted_args:
         return "it runs in another mode"
     return "" if app.settings == fingerprint(settings) else "its settings have changed"
-
-
-def _args_of(process: Process, settings: Settings) -> list[Any]:
-    args = as_pm2_app(process, settings)["args"]
-    return args if isinstance(args, list) else []
 
 
 def _wait_healthy(processes: list[Process]) -> None:
