@@ -40,9 +40,6 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-GPU_ONLY = " For the GPU back end."
-
-
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
 
@@ -63,36 +60,63 @@ class ServerTable(_Table):
     circuit_breaker_failure_threshold: int = Field(
         5, ge=1, le=1000, description="Server faults in the window before the breaker may open."
     )
+    load_timeout_s: Seconds = Field(
+        900.0, description="A worker that has not loaded by then is replaced and loads anew."
+    )
 
 
 class GenerationTable(ServerTable):
     """The generation server."""
 
     port: Port = Field(8093, description="Port to listen on.")
-    backend: Literal["auto", "procedural", "flux-hunyuan"] = Field("auto", description="What generates.")
+    backend: Literal["auto", "procedural", "flux-hunyuan"] = Field(
+        "auto", description="What generates; auto: flux-hunyuan where a GPU and its packages are there."
+    )
     profile: Literal["speed", "balanced", "quality"] = Field(
-        "balanced", description="Work per asset where a request does not say; procedural: splats x 0.4, 1, 2."
+        "balanced", description="Work per asset where a request does not say; balanced: as set here."
     )
     splat_count: int = Field(
-        100_000, ge=7000, le=2_000_000, description="Splats of a procedural asset in the balanced profile."
+        100_000, ge=7000, le=2_000_000, description="Splats of an asset in the balanced profile."
+    )
+    device: str = Field(
+        "cuda", description="Where the models run; one worker for each device named: cuda:0,cuda:1"
     )
     text_to_image_model: str = Field(
-        "black-forest-labs/FLUX.1-schnell", description="Hub id or folder." + GPU_ONLY
+        "black-forest-labs/FLUX.1-schnell", description="Hub id or folder of the picture model."
     )
-    image_steps: int = Field(4, ge=1, le=100, description="Denoising steps of the image." + GPU_ONLY)
-    image_size_px: int = Field(512, ge=64, le=2048, description="Side of the image." + GPU_ONLY)
-    model_path: str = Field(
-        "tencent/Hunyuan3D-2", description="Hub id or folder of the shape model." + GPU_ONLY
+    text_to_image_revision: str = Field(
+        "", description="Commit of the picture model on the hub; empty: the pinned one of a known model."
     )
-    subfolder: str = Field("hunyuan3d-dit-v2-0", description="Variant of the shape model." + GPU_ONLY)
-    num_inference_steps: int = Field(30, ge=1, le=200, description="Steps of the shape model." + GPU_ONLY)
-    octree_resolution: int = Field(
-        384, ge=16, le=1024, description="Cells per side of the volume." + GPU_ONLY
+    image_steps: int = Field(4, ge=1, le=100, description="Denoising steps of the picture.")
+    image_size_px: int = Field(512, ge=64, le=2048, description="Side of the picture.")
+    background: Literal["auto", "network", "plain"] = Field(
+        "auto", description="Background removal; auto: a network where its weights lie in background_model."
     )
-    mc_algo: Literal["mc", "dmc"] = Field("mc", description="Surface extraction." + GPU_ONLY)
-    device: str = Field("cuda", description="Where the models run." + GPU_ONLY)
+    background_model: str = Field("", description="An .onnx file of rembg's, or the folder that holds it.")
+    model_path: str = Field("tencent/Hunyuan3D-2", description="Hub id or folder of the shape model.")
+    shape_revision: str = Field(
+        "", description="Commit of the shape model on the hub; empty: the pinned one of a known model."
+    )
+    subfolder: str = Field("hunyuan3d-dit-v2-0", description="Variant of the shape model.")
+    vae_subfolder: str = Field(
+        "", description="Shape decoder to use instead of the variant's own, such as hunyuan3d-vae-v2-0-turbo."
+    )
+    num_inference_steps: int = Field(30, ge=1, le=200, description="Steps of the shape model.")
+    guidance_scale: float = Field(
+        5.0, ge=0, le=30, description="Of the shape model; distilled variants have it built in."
+    )
+    octree_resolution: int = Field(384, ge=16, le=1024, description="Cells per side of the volume.")
+    mc_algo: Literal["mc", "dmc"] = Field("mc", description="Surface extraction of mesh formats.")
+    weights_precision: Literal["auto", "bf16", "fp8"] = Field(
+        "auto", description="Of the picture model on a GPU; auto: fp8 where the GPU computes in it."
+    )
+    compile: bool = Field(True, description="Compile the models on a GPU while loading.")
+    vram_limit_bytes: int = Field(0, ge=0, description="What the models may take of a GPU; 0: all of it.")
     memory_cleanup_threshold: Fraction = Field(
-        0.9, description="Share of VRAM from which memory is freed." + GPU_ONLY
+        0.9, description="Share of that from which idle models are moved out."
+    )
+    idle_unload_s: float = Field(
+        0.0, ge=0, le=86_400, description="Without work for so long, all models are moved out; 0: never."
     )
 
 
