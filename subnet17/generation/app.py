@@ -8,9 +8,9 @@ import time
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
+from subnet17.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.generation.backends import Backend, answer
 from subnet17.generation.request import MAX_BODY_BYTES, receive
-from subnet17.serving.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.serving.http import caller_gone, create_service_app
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.workers import WorkerPool

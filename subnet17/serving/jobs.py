@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from subnet17.deadline import Deadline
 from subnet17.errors import InvalidInputError, OverloadedError, S17Error, UnavailableError
 from subnet17.serving.breaker import CircuitBreaker
-from subnet17.serving.deadline import Deadline
 from subnet17.serving.queue import JobQueue
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import ServerTable
@@ -134,7 +134,7 @@ class Jobs:
             "queue": self.queue.as_json(),
             "breaker": self.breaker.as_json(),
             "jobs": dict(self.counts),
-            "workers": {"count": self.pool.workers, "deaths": self.pool.deaths},
+            "workers": {"count": self.pool.workers, "deaths": self.pool.deaths, "news": self.pool.news},
         }
 
 

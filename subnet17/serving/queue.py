@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from subnet17.deadline import Deadline
 from subnet17.errors import DeadlineError, OverloadedError
-from subnet17.serving.deadline import Deadline
 
 TYPICAL_JOB_S = 1.0
 """Assumed length of a job until the first one was measured."""

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
+from subnet17.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.errors import UnsupportedMediaError
-from subnet17.serving.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.serving.http import caller_gone, create_service_app, media_type_of
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.workers import WorkerPool
@@ -46,6 +46,7 @@ class ValidationService:
             (scorer, renderer, settings.max_asset_bytes, settings.max_splats),
             workers=settings.workers,
             memory_bytes=settings.worker_memory_bytes,
+            load_timeout_s=settings.load_timeout_s,
             service="validation-worker",
         )
         self.jobs = Jobs(pool, settings)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from subnet17.deadline import Deadline
 from subnet17.errors import (
     AssetError,
     DeadlineError,
@@ -19,7 +20,6 @@ from subnet17.errors import (
     UnavailableError,
 )
 from subnet17.serving.breaker import CircuitBreaker
-from subnet17.serving.deadline import Deadline
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.queue import JobQueue
 from subnet17.serving.stages import Stages
