@@ -12,6 +12,7 @@
     ├── DeadlineError            503  deadline            did not finish, or could not start, in time
     ├── UnavailableError         503  unavailable         not ready, breaker open, back end missing
     ├── StageError               500  stage_failed        work failed; names the stage
+    │   └── DeviceLostError      500  device_lost         the GPU answers this process no more: start it anew
     ├── PeerError                502  peer                another process or a validator misbehaved
     │   ├── PeerTimeoutError     504  peer_timeout
     │   └── PeerReplyError       502  peer_reply          reply unreadable, too large or not what was asked
@@ -127,6 +128,12 @@ class StageError(S17Error):
     """A stage of the work failed for a reason that is ours. `detail["stage"]` names it."""
 
     code = "stage_failed"
+
+
+class DeviceLostError(StageError):
+    """The GPU refuses all further work of this process (illegal access, ECC, Xid): it needs a new one."""
+
+    code = "device_lost"
 
 
 class PeerError(S17Error):

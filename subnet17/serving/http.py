@@ -49,6 +49,7 @@ def create_service_app(
 ) -> FastAPI:
     """An app with the shared errors, limits and operator routes; the caller adds the routes of the work."""
     app = FastAPI(title=title, version=__version__, lifespan=_lifespan_of(service.jobs))
+    app.state.pool = service.jobs.pool  # where serve() asks whether the device was lost
     _add_error_handlers(app, service.jobs)
     _add_operator_routes(app, service)
     app.add_middleware(_BodyLimit, max_body_bytes=max_body_bytes)
@@ -60,7 +61,7 @@ def create_service_app(
 def _lifespan_of(jobs: Jobs) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(jobs.pool.keep_starting())  # the port answers "starting" meanwhile
+        loading = asyncio.create_task(jobs.pool.keep_ready())  # the port answers "starting" meanwhile
         yield
         loading.cancel()
         await jobs.pool.close()

@@ -134,7 +134,7 @@ class Jobs:
             "queue": self.queue.as_json(),
             "breaker": self.breaker.as_json(),
             "jobs": dict(self.counts),
-            "workers": {"count": self.pool.workers, "deaths": self.pool.deaths},
+            "workers": {"count": self.pool.workers, "deaths": self.pool.deaths, "news": self.pool.news},
         }
 
 

@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from subnet17.errors import ConfigError
+from subnet17.serving.workers import WorkerPool
 
 GRACE_S = 20
 """Running requests may finish within this time after SIGTERM."""
@@ -25,7 +26,16 @@ def is_loopback(host: str) -> bool:
 
 
 def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
-    """Serves until SIGINT or SIGTERM; returns the process's exit code.
+    """Serves until SIGINT or SIGTERM, or until a device is lost; returns the process's exit code.
+
+    Args:
+        app: Made by `create_service_app`.
+        host: Address to listen on.
+        port: Port to listen on.
+        api_key: What callers must send; may be empty on a loopback address only.
+
+    Returns:
+        0 after a signal; 1 when it could not start or lost its device: then a supervisor starts it anew.
 
     Raises:
         ConfigError: the address is taken, can't be bound, or would be open to others without a key.
@@ -39,8 +49,14 @@ def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
         app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S, server_header=False
     )
     server = uvicorn.Server(config)
+    pool: WorkerPool = app.state.pool
+
+    def end() -> None:
+        server.should_exit = True  # what still runs on other devices is answered first, for up to GRACE_S
+
+    pool.on_lost = end
     server.run(sockets=[listener])
-    return 0 if server.started else 1
+    return 0 if server.started and not pool.lost else 1
 
 
 def _bind(host: str, port: int) -> socket.socket:

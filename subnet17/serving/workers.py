@@ -1,43 +1,39 @@
 """Processes that compute, so that the server never does: killed at a deadline, replaced after a crash.
 
-The pool is pebble's: unlike concurrent.futures' it kills a worker that overruns and survives one that dies.
+The pool is pebble's: unlike concurrent.futures' it kills a worker that overruns and survives one that dies at
+work. It does not survive one that dies idle or while it loads; then the pool is made anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
-import resource
-import threading
-import time
+import signal
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import wait as wait_for_any
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from subnet17.errors import DeadlineError, S17Error, StageError, UnavailableError
-from subnet17.log import configure_logging, get_logger
+from subnet17.errors import DeadlineError, DeviceLostError, S17Error, StageError, UnavailableError
+from subnet17.log import get_logger
+from subnet17.serving.worker_process import RELOAD_PAUSE_S, Preparation, ensure_loaded, prepare, run
 
 R = TypeVar("R")
 
 log = get_logger()
 
 STARTUP_TIMEOUT_S = 300.0
-"""Loading models and compiling kernels may take this long."""
-
-RELOAD_PAUSE_S = 30.0
-"""Between two tries to load."""
-
-_load: Callable[[], None]
-"""Worker side: prepares this process."""
-_load_error: S17Error | None = None
-"""Worker side: why `_load` failed; jobs raise it again until another try succeeds."""
-_loaded_at_s = 0.0
-"""Worker side: when `_load` was last tried."""
+"""Loading models and compiling kernels may take this long where nothing else is said."""
+WATCH_S = 0.5
+"""Between two looks at whether a worker is left."""
+START_SLACK_S = 0.5
+"""A job that no worker has taken this long after its deadline is dropped."""
 
 
 class WorkerPool:
@@ -49,6 +45,7 @@ class WorkerPool:
         workers: How many processes.
         memory_bytes: Address-space limit of each (RLIMIT_AS); None for no limit (a CUDA process
             reserves far more address space than it uses).
+        load_timeout_s: A worker that has not loaded by then is killed and another one tries.
         service: Name on the workers' log lines.
     """
 
@@ -59,32 +56,72 @@ class WorkerPool:
         *,
         workers: int = 1,
         memory_bytes: int | None = None,
+        load_timeout_s: float = STARTUP_TIMEOUT_S,
         service: str = "worker",
     ) -> None:
         self.workers = workers
-        self.reason: str | None = "starting"
         self.deaths = 0
-        self._pool = ProcessPool(
-            max_workers=workers,
-            initializer=_prepare,
-            initargs=(load, load_args, memory_bytes, service),
+        self.lost = False
+        self.on_lost: Callable[[], None] = lambda: None
+        self._load_timeout_s = load_timeout_s
+        self._reason: str | None = "starting"
+        self._news: dict[int, dict[str, Any]] = {}
+        self._reader, self._writer = multiprocessing.Pipe(duplex=False)
+        self._preparation = Preparation(partial(load, *load_args), memory_bytes, service, self._writer)
+        self._mending = asyncio.Lock()
+        self._pool = self._make_pool()
+
+    def _make_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self.workers,
+            initializer=prepare,
+            initargs=(self._preparation,),
             context=multiprocessing.get_context("spawn"),
         )
+
+    @property
+    def reason(self) -> str | None:
+        """Why no job can be taken now; None when one can."""
+        if self._reason is None and not self._in_state("ready"):
+            return "a worker died, another one is loading"
+        return self._reason
 
     @property
     def ready(self) -> bool:
         """Whether a worker has been loaded and can take a job."""
         return self.reason is None
 
+    @property
+    def news(self) -> list[dict[str, Any]]:
+        """The last that each living worker has told (`worker_process.tell`), with its `pid` and `state`."""
+        while not self._reader.closed and self._reader.poll(0):
+            message = json.loads(self._reader.recv_bytes())
+            self._news[message["pid"]] = message
+        self._news = {pid: news for pid, news in self._news.items() if _is_alive(pid)}
+        return list(self._news.values())
+
+    def _in_state(self, state: str) -> list[int]:
+        return [news["pid"] for news in self.news if news["state"] == state]
+
     def check_ready(self) -> None:
-        """Raises `UnavailableError` with the reason while no worker is loaded."""
-        if not self.ready:
-            raise UnavailableError(f"not ready: {self.reason}", reason=self.reason, retry_after_s=5)
+        """Raises `UnavailableError` with the reason until a worker was loaded, and when none can be.
+
+        Lets a job pass whose worker has just died: it waits for the next one, up to its deadline.
+        """
+        if self._reason is not None:
+            raise UnavailableError(f"not ready: {self._reason}", reason=self._reason, retry_after_s=5)
+
+    async def keep_ready(self) -> None:
+        """Loads, and loads again whenever no worker is left, until it is cancelled or the device is lost."""
+        while not self.lost:
+            await self.keep_starting()
+            while self.ready:  # noqa: ASYNC110 - a process's death sets no event
+                await asyncio.sleep(WATCH_S)
 
     async def keep_starting(self, *, pause_s: float = RELOAD_PAUSE_S) -> None:
         """Tries until a worker is loaded: what kept it from loading (memory, a card in use) may pass."""
         await self.start()
-        while not self.ready:
+        while not self.ready and not self.lost:
             await asyncio.sleep(pause_s)
             await self.start()
 
@@ -92,36 +129,82 @@ class WorkerPool:
         """Waits until a worker is loaded. A failed load leaves the pool up, not ready, with the reason."""
         try:
             # pebble's own limit counts from the first job on, not while a worker loads
-            async with asyncio.timeout(STARTUP_TIMEOUT_S):
-                await self._await(self._pool.schedule(_ensure_loaded, args=(0.0,)))
+            async with asyncio.timeout(self._load_timeout_s):
+                await self._call(ensure_loaded, 0.0)
         except TimeoutError:
-            self._refuse(f"a worker did not load within {STARTUP_TIMEOUT_S:.0f} s")
+            self._refuse(f"a worker did not load within {self._load_timeout_s:.0f} s")
+            for pid in self._in_state("loading"):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         except S17Error as error:
             self._refuse(error.message)
         else:
-            self.reason = None
+            self._set_reason(None)
+
+    async def _schedule(self, *call: Any, timeout_s: float | None = None) -> Future[Any]:
+        """Hands `call` (a function and its arguments) to the pool, which is made anew if it broke."""
+        async with self._mending:
+            try:
+                return self._pool.schedule(call[0], args=call[1:], timeout=timeout_s)
+            except RuntimeError:
+                if self._reason == "stopping":
+                    raise UnavailableError("not ready: stopping") from None
+                self.deaths += 1
+                await asyncio.to_thread(self._stop)
+                self._pool = self._make_pool()
+                return self._pool.schedule(call[0], args=call[1:], timeout=timeout_s)
 
     def _refuse(self, reason: str) -> None:
-        self.reason = reason
+        self._set_reason(reason)
         log.error("worker can't start", reason=reason)
+
+    def _set_reason(self, reason: str | None) -> None:
+        if not self.lost and self._reason != "stopping":
+            self._reason = reason
 
     async def run(self, job: Callable[..., R], *args: Any, timeout_s: float) -> R:
         """Runs `job(*args)` in a worker; kills that worker when it takes longer than `timeout_s`.
 
         Raises:
             S17Error: what the job raised.
-            DeadlineError: it overran; its worker was killed and replaced.
+            DeadlineError: it overran, and its worker was killed and replaced; or no worker took it in time.
+            DeviceLostError: the device needs a new server process; `on_lost` was called.
             StageError: the worker died, or raised something that is not ours.
             UnavailableError: no worker is loaded.
         """
         self.check_ready()
-        result: R = await self._await(self._pool.schedule(_run, args=(job, args), timeout=timeout_s))
+        result: R = await self._call(run, job, args, timeout_s, timeout_s=timeout_s)
         return result
 
-    async def _await(self, future: Future[Any]) -> Any:
+    async def _call(self, *call: Any, timeout_s: float | None = None) -> Any:
         try:
-            return await asyncio.wrap_future(future)
-        except S17Error:
+            return await self._await(await self._schedule(*call, timeout_s=timeout_s), timeout_s)
+        except BrokenProcessPool:
+            # An idle worker had died, unnoticed yet. A pool breaks only while no job runs: this one did not.
+            pass
+        try:
+            return await self._await(await self._schedule(*call, timeout_s=timeout_s), timeout_s)
+        except BrokenProcessPool:
+            raise StageError("the worker processes die before they are loaded", stage="worker") from None
+
+    async def _await(self, future: Future[Any], timeout_s: float | None) -> Any:
+        start_within_s = None if timeout_s is None else timeout_s + START_SLACK_S
+        wrapped = asyncio.wrap_future(future)
+        try:
+            await asyncio.wait([wrapped], timeout=start_within_s)
+            if not wrapped.done() and not future.running():
+                raise DeadlineError("no worker was loaded before the deadline", stage="queue")
+            return await self._translate(wrapped)
+        finally:
+            wrapped.cancel()  # does nothing to what is done
+
+    async def _translate(self, wrapped: asyncio.Future[Any]) -> Any:
+        try:
+            return await wrapped
+        except DeviceLostError as error:
+            self._lose(error)
+            raise
+        except (S17Error, BrokenProcessPool):
             raise
         except TimeoutError:
             self.deaths += 1
@@ -141,55 +224,29 @@ class WorkerPool:
             log.error("a job raised an unexpected error", trace=getattr(error, "traceback", repr(error)))
             raise StageError(f"{type(error).__name__} in a worker process", stage="worker") from error
 
+    def _lose(self, error: DeviceLostError) -> None:
+        """A new worker of this server might not get the device back; the supervisor starts all anew."""
+        if not self.lost:
+            log.critical("the device is lost, the server ends", why=error.message)
+            self._reason = error.message
+            self.lost = True
+            self.on_lost()
+
     async def close(self) -> None:
         """Ends all workers, killing what still runs."""
-        self.reason = "stopping"
+        self._reason = "stopping"
         await asyncio.to_thread(self._stop)
+        self._reader.close()
+        self._writer.close()
 
     def _stop(self) -> None:
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join(timeout=10)
 
 
-def _prepare(
-    load: Callable[..., None], load_args: tuple[Any, ...], memory_bytes: int | None, service: str
-) -> None:
-    global _load  # noqa: PLW0603 - one per process, written once
-    configure_logging(service=service)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    if memory_bytes is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    _load = partial(load, *load_args)
-    _try_load()
-
-
-def _try_load() -> None:
-    global _load_error, _loaded_at_s  # noqa: PLW0603
-    _load_error = None
+def _is_alive(pid: int) -> bool:
     try:
-        _load()
-    except S17Error as error:
-        _load_error = error
-    except Exception as error:
-        # Raising here would make the pool replace the worker for ever; a stored error is reported instead.
-        _load_error = UnavailableError(f"loading failed: {type(error).__name__}: {error}")
-    _loaded_at_s = time.monotonic()
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_any([parent.sentinel])
-        os._exit(1)  # a killed server must not leave a worker holding memory or a GPU
-
-
-def _run(job: Callable[..., R], args: tuple[Any, ...]) -> R:
-    _ensure_loaded()
-    return job(*args)
-
-
-def _ensure_loaded(pause_s: float = RELOAD_PAUSE_S) -> None:
-    if _load_error is not None and time.monotonic() - _loaded_at_s >= pause_s:
-        _try_load()
-    if _load_error is not None:
-        raise _load_error
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

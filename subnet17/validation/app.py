@@ -46,6 +46,7 @@ class ValidationService:
             (scorer, renderer, settings.max_asset_bytes, settings.max_splats),
             workers=settings.workers,
             memory_bytes=settings.worker_memory_bytes,
+            load_timeout_s=settings.load_timeout_s,
             service="validation-worker",
         )
         self.jobs = Jobs(pool, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from subnet17.deadline import Deadline
 from subnet17.errors import (
     AssetError,
     DeadlineError,
+    DeviceLostError,
     InvalidInputError,
     OverloadedError,
     StageError,
@@ -23,6 +25,7 @@ from subnet17.serving.breaker import CircuitBreaker
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.queue import JobQueue
 from subnet17.serving.stages import Stages
+from subnet17.serving.worker_process import job_deadline, tell
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import ServerTable
 
@@ -290,3 +293,95 @@ def test_a_failing_stage_is_named_and_timed() -> None:
         raise KeyError("uv")
     assert caught.value.detail["stage"] == "texture"
     assert "texture" in stages.timings_s
+
+
+def tell_of(models: list[str]) -> None:
+    tell({"models": models})
+
+
+def lose_device() -> None:
+    raise DeviceLostError("CUDA error: an illegal memory access was encountered", stage="shape")
+
+
+def seconds_left() -> float:
+    return job_deadline().remaining_s
+
+
+def hang_the_first_time(flag: Path) -> None:
+    if not flag.exists():
+        flag.touch()
+        time.sleep(600)
+
+
+async def test_what_a_worker_tells_is_shown_until_it_dies(pool: WorkerPool) -> None:
+    await pool.run(tell_of, ["shape"], timeout_s=10)
+    await pool.run(tell_of, ["shape", "image"], timeout_s=10)
+    (news,) = pool.news
+    assert (news["state"], news["models"]) == ("ready", ["shape", "image"])
+    with pytest.raises(StageError):
+        await pool.run(die, timeout_s=10)
+    await pool.run(echo, 1, timeout_s=10)
+    (news,) = pool.news
+    assert "models" not in news
+
+
+async def test_news_that_nobody_reads_never_block_a_worker(pool: WorkerPool) -> None:
+    for _ in range(40):
+        await pool.run(tell_of, ["m" * 3000], timeout_s=5)
+    await pool.run(tell_of, ["m" * 5000], timeout_s=5)
+    assert pool.ready
+    assert pool.news[0]["models"] == ["m" * 3000]
+
+
+async def test_a_worker_that_dies_idle_is_replaced_and_costs_nothing(pool: WorkerPool) -> None:
+    keeping = asyncio.create_task(pool.keep_ready())
+    try:
+        for _ in range(2):
+            os.kill(pool.news[0]["pid"], signal.SIGKILL)
+            assert await pool.run(echo, 1, timeout_s=20) == 1
+            assert pool.ready
+    finally:
+        keeping.cancel()
+
+
+async def test_without_work_too_a_dead_worker_is_replaced(pool: WorkerPool) -> None:
+    keeping = asyncio.create_task(pool.keep_ready())
+    try:
+        first = pool.news[0]["pid"]
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while pool.ready:  # noqa: ASYNC110 - nothing to wait on
+                await asyncio.sleep(0.02)
+            while not pool.ready:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert pool.news[0]["pid"] != first
+    finally:
+        keeping.cancel()
+
+
+async def test_a_worker_that_hangs_while_loading_is_replaced(tmp_path: Path) -> None:
+    pool = WorkerPool(hang_the_first_time, (tmp_path / "flag",), load_timeout_s=3)
+    try:
+        starting = asyncio.create_task(pool.keep_starting(pause_s=0.05))
+        while "did not load within 3 s" not in str(pool.reason):  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.05)
+        await asyncio.wait_for(starting, 30)
+        assert await pool.run(echo, 1, timeout_s=10) == 1
+    finally:
+        await pool.close()
+
+
+async def test_a_lost_device_makes_the_pool_refuse_at_once(pool: WorkerPool) -> None:
+    ended = []
+    pool.on_lost = lambda: ended.append(True)
+    with pytest.raises(DeviceLostError):
+        await pool.run(lose_device, timeout_s=10)
+    assert (ended, pool.ready) == ([True], False)
+    with pytest.raises(UnavailableError, match="illegal memory access"):
+        await pool.run(echo, 1, timeout_s=10)
+    await pool.start()
+    assert "illegal memory access" in str(pool.reason)
+
+
+async def test_a_job_knows_when_it_will_be_killed(pool: WorkerPool) -> None:
+    assert 4 < await pool.run(seconds_left, timeout_s=5) <= 5

@@ -1,0 +1,140 @@
+"""Inside a worker process: prepares it, runs its jobs, tells the server how it stands."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import resource
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_any
+from typing import Any, TypeVar
+
+from subnet17.deadline import Deadline
+from subnet17.errors import S17Error, UnavailableError
+from subnet17.log import configure_logging, get_logger
+
+R = TypeVar("R")
+
+RELOAD_PAUSE_S = 30.0
+"""Between two tries to load."""
+MAX_NEWS_BYTES = 4000
+"""Up to PIPE_BUF (4096) a write is whole or not done at all: workers share a pipe without a lock."""
+IDLE_JOB_S = 24 * 3600.0
+"""Deadline where no job runs."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a worker needs to start. Pickled.
+
+    Attributes:
+        load: Prepares the process: imports, models, kernels.
+        memory_bytes: Address-space limit (RLIMIT_AS); None for no limit.
+        service: Name on the log lines.
+        news: Where `tell` writes.
+    """
+
+    load: Callable[[], None]
+    memory_bytes: int | None
+    service: str
+    news: Connection
+
+
+_load: Callable[[], None]
+_load_error: S17Error | None = None
+"""Why `_load` failed; jobs raise it again until another try succeeds."""
+_loaded_at_s = 0.0
+"""When `_load` was last tried."""
+_connection: Connection | None = None
+_news: dict[str, Any] = {}
+_news_lock = threading.Lock()
+_job_deadline: Deadline | None = None
+
+
+def prepare(preparation: Preparation) -> None:
+    """Runs first in a new worker."""
+    global _load, _connection  # noqa: PLW0603 - one per process, written once
+    configure_logging(service=preparation.service)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    if preparation.memory_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (preparation.memory_bytes, preparation.memory_bytes))
+    _load = preparation.load
+    _connection = preparation.news
+    os.set_blocking(_connection.fileno(), False)
+    _try_load()
+
+
+def run(job: Callable[..., R], args: tuple[Any, ...], timeout_s: float) -> R:
+    """Runs one job; one that would overrun `timeout_s` is killed by the server."""
+    global _job_deadline  # noqa: PLW0603
+    ensure_loaded()
+    _job_deadline = Deadline.after(timeout_s)
+    try:
+        return job(*args)
+    finally:
+        _job_deadline = None
+
+
+def job_deadline() -> Deadline:
+    """When the job that this process runs will be killed."""
+    return _job_deadline or Deadline.after(IDLE_JOB_S)
+
+
+def tell(news: dict[str, Any]) -> None:
+    """Merges `news` into what the server shows of this worker. Never blocks; from any thread.
+
+    Args:
+        news: JSON-serialisable, a few hundred bytes; what does not fit into a pipe's atomic write is dropped.
+    """
+    with _news_lock:
+        _news.update(news)
+        message = json.dumps({"pid": os.getpid(), **_news}).encode()
+        if _connection is None:
+            return
+        if len(message) > MAX_NEWS_BYTES:
+            get_logger().warning("news are too long to be told", size_bytes=len(message))
+            return
+        try:
+            _connection.send_bytes(message)
+        except OSError:
+            return  # nobody has read for long, or the server is gone: the next news will tell it all
+
+
+def ensure_loaded(pause_s: float = RELOAD_PAUSE_S) -> None:
+    """Tries again to load, `pause_s` after the last failure.
+
+    Raises:
+        S17Error: loading has failed.
+    """
+    if _load_error is not None and time.monotonic() - _loaded_at_s >= pause_s:
+        _try_load()
+    if _load_error is not None:
+        raise _load_error
+
+
+def _try_load() -> None:
+    global _load_error, _loaded_at_s  # noqa: PLW0603
+    _load_error = None
+    tell({"state": "loading"})
+    try:
+        _load()
+    except S17Error as error:
+        _load_error = error
+    except Exception as error:
+        # Raising here would make the pool replace the worker for ever; a stored error is reported instead.
+        get_logger().exception("loading failed", exc_info=error)
+        _load_error = UnavailableError(f"loading failed: {type(error).__name__}: {error}")
+    _loaded_at_s = time.monotonic()
+    tell({"state": "ready" if _load_error is None else "failed"})
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_any([parent.sentinel])
+        os._exit(1)  # a killed server must not leave a worker holding memory or a GPU
