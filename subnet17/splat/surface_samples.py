@@ -21,9 +21,10 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 MORTON_BITS = 10
-FACE_BITS = np.uint64(31)
-"""Low bits of a sort key that hold the face itself, which makes every key unique."""
-MAX_FACES = 2**31 - 1
+DIGIT_BITS = 11
+"""Bits sorted at a time; three digits hold the 33 bits of a place on the curve."""
+MAX_FACES = (2**31 - 1) // 3
+"""Faces and their edges are counted in 31 bits."""
 EXTRA_LEVELS = 4
 """Bisections beyond the one that isolates a point; the rest of its place is the last triangle's centre."""
 
@@ -67,18 +68,28 @@ def measure_faces(vertices: Any, faces: Any) -> Any:
     return areas, normals
 
 
-def order_faces(vertices: Float64, faces: Int64, normals: Float64) -> Int64:
-    """(F,) faces along the curve, F <= 2**31 - 1; neighbours on the surface mostly follow each other."""
-    low = np.min(vertices, axis=0)
-    extent = float((np.max(vertices, axis=0) - low).max())
-    keys = np.empty(len(faces), np.uint64)
-    middle, cells = len(faces) // 2, (2**MORTON_BITS - 1) / extent
+@njit(cache=True, nogil=True)
+def find_bounds(points: Any) -> Any:
+    """Lowest and highest coordinates, (3,) each, of (N, 3) points, N > 0."""
+    low, high = points[0].copy(), points[0].copy()
+    for i in range(len(points)):
+        for axis in range(3):
+            low[axis] = min(low[axis], points[i, axis])
+            high[axis] = max(high[axis], points[i, axis])
+    return low, high
+
+
+def order_faces(vertices: Float64, faces: Int64, normals: Float64) -> NDArray[np.int32]:
+    """(F,) faces along the curve, F <= `MAX_FACES`; neighbours on the surface mostly follow each other."""
+    low, high = find_bounds(vertices)
+    places = np.empty(len(faces), np.uint64)
+    middle, cells = len(faces) // 2, (2**MORTON_BITS - 1) / float((high - low).max())
     with ThreadPoolExecutor(1) as pool:
-        half = pool.submit(_write_curve_keys, vertices, faces, normals, low, cells, 0, middle, keys)
-        _write_curve_keys(vertices, faces, normals, low, cells, middle, len(faces), keys)
+        half = pool.submit(_write_places, vertices, faces, normals, low, cells, 0, middle, places)
+        _write_places(vertices, faces, normals, low, cells, middle, len(faces), places)
         half.result()
-    keys.sort()
-    return (keys & np.uint64(MAX_FACES)).astype(np.int64)
+    order: NDArray[np.int32] = _sort_places(places)
+    return order
 
 
 def sample_surface(
@@ -104,19 +115,38 @@ def sample_surface(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _write_curve_keys(
-    vertices: Any, faces: Any, normals: Any, low: Any, cells: Any, first: Any, last: Any, keys: Any
+def _write_places(
+    vertices: Any, faces: Any, normals: Any, low: Any, cells: Any, first: Any, last: Any, places: Any
 ) -> None:
-    """(F,) uint64: 3 bits of the normal's main direction, 30 of the centre's Morton code, 31 of the face."""
+    """(F,) uint64: 3 bits of the normal's main direction and 30 of the centre's Morton code."""
     for f in range(first, last):
-        key = np.uint64(_main_direction(normals[f]))
+        direction = np.uint64(_main_direction(normals[f]))
         code = np.uint64(0)
         for axis in range(3):
             total = 0.0
             for corner in range(3):
                 total += vertices[faces[f, corner], axis] - low[axis]
             code |= _spread_bits(np.uint64(total / 3.0 * cells)) << np.uint64(axis)
-        keys[f] = (((key << np.uint64(3 * MORTON_BITS)) | code) << FACE_BITS) | np.uint64(f)
+        places[f] = (direction << np.uint64(3 * MORTON_BITS)) | code
+
+
+@njit(cache=True, nogil=True)
+def _sort_places(places: Any) -> Any:
+    """(F,) int32 faces by ascending place, the lower face first where two are equal (a radix sort)."""
+    order, sorted_order = np.arange(len(places)).astype(np.int32), np.empty(len(places), np.int32)
+    mask = np.uint64(2**DIGIT_BITS - 1)
+    for digit in range(3):
+        shift = np.uint64(digit * DIGIT_BITS)
+        starts = np.zeros(2**DIGIT_BITS + 1, np.int64)
+        for place in places:
+            starts[np.int64((place >> shift) & mask) + 1] += 1
+        starts = np.cumsum(starts)
+        for f in order:
+            value = np.int64((places[f] >> shift) & mask)
+            sorted_order[starts[value]] = f
+            starts[value] += 1
+        order, sorted_order = sorted_order, order
+    return order
 
 
 @njit(cache=True, nogil=True)
