@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from numba import njit
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -43,11 +44,19 @@ def _blend(
     values: Float32, mesh: trimesh.Trimesh, faces: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> Float32:
     """(N, K) values at the corners of each point's face, weighted."""
-    corners = np.asarray(mesh.faces)[faces]
-    narrow = weights.astype(np.float32)
-    blended: Float32 = values[corners[:, 0]] * narrow[:, :1]
-    for corner in (1, 2):
-        blended += values[corners[:, corner]] * narrow[:, corner, None]
+    blended: Float32 = _blend_corners(values, np.asarray(mesh.faces), faces, weights)
+    return blended
+
+
+@njit(cache=True, nogil=True)
+def _blend_corners(values: Any, corners: Any, faces: Any, weights: Any) -> Any:
+    blended = np.empty((len(faces), values.shape[1]), np.float32)
+    for i in range(len(faces)):
+        a, b, c = corners[faces[i]]
+        for k in range(values.shape[1]):
+            blended[i, k] = (
+                weights[i, 0] * values[a, k] + weights[i, 1] * values[b, k] + weights[i, 2] * values[c, k]
+            )
     return blended
 
 
