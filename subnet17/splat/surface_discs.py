@@ -76,7 +76,8 @@ def shape_discs(  # noqa: PLR0917 - compiled code takes no keywords
         elif narrow > ROUND * wide or not _lay_flat(directions[face], normals[face], across):
             across[:] = outward[0]
             _turn(across, normals[face], (first + i) * GOLDEN_RAD)
-        _turn(across, normals[face], (first + i) % 2 * np.pi)
+        if (first + i) % 2:
+            across *= -1.0
         scales[i, 0], scales[i, 1], scales[i, 2] = narrow, wide, THICKNESS_RATIO * narrow
         _frame_to_quat(across, normals[face], quats[i])
 
@@ -178,7 +179,7 @@ def _turn(across: Any, normal: Any, angle: Any) -> None:
     """Turns a disc's local x about its normal, in place.
 
     Turning on from disc to disc keeps a flat, axis-aligned mesh from having nothing but identity rotations,
-    which validators refuse; a narrowed disc may only turn by half a circle.
+    which validators refuse; a disc that has a direction may only turn by half a circle.
     """
     x, y, z = across
     c, s = np.cos(angle), np.sin(angle)
