@@ -25,10 +25,11 @@ from subnet17.splat.cameras import FIT_EXTENT
 from subnet17.splat.cloud import GaussianCloud
 from subnet17.splat.mesh_colours import colour_samples
 from subnet17.splat.surface_discs import shape_discs
-from subnet17.splat.surface_edges import link_edges, measure_turns
+from subnet17.splat.surface_edges import link_edges, measure_turns, weld_faces
 from subnet17.splat.surface_samples import (
     MAX_FACES,
     SurfaceSamples,
+    find_bounds,
     measure_faces,
     order_faces,
     sample_surface,
@@ -93,32 +94,38 @@ def mesh_to_splats(
 
 
 def _clean(mesh: trimesh.Trimesh) -> tuple[Float64, Int64, Int64]:
-    """The vertices in use, the usable faces along a curve, and which faces of the mesh these are."""
+    """The vertices in use, one per place, the usable faces along a curve, and which of the mesh these are."""
     vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float64)
     faces = np.ascontiguousarray(mesh.faces, dtype=np.int64)
     if not 0 < len(faces) <= MAX_FACES or vertices.ndim != 2 or faces.ndim != 2 or faces.shape[1] != 3:
         raise InvalidInputError(f"mesh of {len(faces)} faces, expected 1 to {MAX_FACES} triangles")
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise InvalidInputError(f"a face names a vertex outside 0..{len(vertices) - 1}")
-    areas, normals = measure_faces(vertices, faces)
-    kept = np.flatnonzero(areas > 0)
-    if not len(kept):
-        raise InvalidInputError(f"none of the mesh's {len(faces)} faces has an area")
-    if len(kept) < len(faces):
-        faces, normals = faces[kept], normals[kept]
-    vertices, faces = _renumber(vertices, faces, np.arange(len(faces)))
+    kept = _find_solid(measure_faces(vertices, faces)[0])
+    vertices, faces = _renumber(vertices, faces, kept)
     if not np.abs(vertices).max() < 1e30:
         raise InvalidInputError("the mesh's coordinates are beyond 1e30")
+    faces = weld_faces(vertices, faces)
+    areas, normals = measure_faces(vertices, faces)
     order = order_faces(vertices, faces, normals)
+    order = order[_find_solid(areas[order])]
     vertices, faces = _renumber(vertices, faces, order)
     return vertices, faces, kept[order]
+
+
+def _find_solid(areas: Float64) -> Int64:
+    """Indices of the faces that have an area."""
+    solid = np.flatnonzero(areas > 0)
+    if not len(solid):
+        raise InvalidInputError(f"none of the mesh's {len(areas)} faces has an area")
+    return solid
 
 
 @njit(cache=True, nogil=True)
 def _renumber(vertices: Any, faces: Any, order: Any) -> Any:
     """Faces in an order, and vertices as these use them: neighbours lie together in memory, in half of it."""
     numbers = np.full(len(vertices), np.int32(-1))
-    used, renumbered = np.empty(len(vertices), np.int64), np.empty(faces.shape, np.int32)
+    used, renumbered = np.empty(len(vertices), np.int64), np.empty((len(order), 3), np.int32)
     count = 0
     for i in range(len(order)):
         for k in range(3):
@@ -132,7 +139,7 @@ def _renumber(vertices: Any, faces: Any, order: Any) -> Any:
 
 def _fit(means: Float64, scales: Float64, extent: float) -> tuple[Float64, Float64]:
     """Scales both in place by the bounding box of the discs' centres, the one that validators measure."""
-    low, high = means.min(axis=0), means.max(axis=0)
+    low, high = find_bounds(means)
     factor = extent / float((high - low).max())
     means -= (low + high) / 2
     means *= factor
@@ -155,17 +162,20 @@ class _Surface:
 
 
 def _measure(vertices: Float64, faces: Int64, count: int) -> _Surface:
-    areas, normals = measure_faces(vertices, faces)
-    edges = link_edges(vertices, faces, areas)
+    with ThreadPoolExecutor(1) as pool:
+        linked = pool.submit(link_edges, faces)
+        areas, normals = measure_faces(vertices, faces)
+        mates, firsts, edges = linked.result()
     turns = np.empty((len(faces), 3))
 
     def measure(first: int, last: int) -> None:
-        measure_turns(vertices, faces, areas, edges, first, last, turns)
+        measure_turns(faces, normals, mates, firsts[first:last], turns.reshape(-1))
 
-    _share_out(len(faces), measure)
-    extent = float((vertices.max(axis=0) - vertices.min(axis=0)).max())
+    _share_out(len(firsts), measure)
+    low, high = find_bounds(vertices)
+    extent = float((high - low).max())
     even = math.sqrt(float(areas.sum()) / count)
-    sizes, directions, insets = measure_sizes(vertices, faces, areas, normals, turns, edges[0], extent, even)
+    sizes, directions, insets = measure_sizes(vertices, faces, areas, normals, turns, edges, extent, even)
     return _Surface(vertices, faces, areas, normals, turns, sizes, directions, insets)
 
 

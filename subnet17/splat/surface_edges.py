@@ -2,9 +2,11 @@
 
 Compiled functions that call each other stay in one file: numba's cache doesn't notice a change in another.
 
-Covers: any triangle soup. Vertices at the same place count as one, so texture seams and faces that share no
+Covers: any triangle soup. Vertices at the same place are made one, so texture seams and faces that share no
 vertices are still neighbours; winding doesn't matter; of the faces at a doubled or non-manifold edge the
 straightest continuation counts. Not covered: gaps wider than a millionth of the model, which are open edges.
+
+Edge `3 * face + corner` of a face is the one opposite that corner.
 """
 
 from __future__ import annotations
@@ -16,53 +18,21 @@ from numba import njit
 
 PLACES = float(2**20)
 """Cells along the longest side within which vertices count as one."""
-MAX_CHAIN = 64
-"""Entries looked at for one edge: bounds the work on an edge that thousands of faces share."""
+MAX_STEPS = 64
+"""Edges looked at to find one's neighbours: bounds the work where thousands of faces share an edge."""
 EMPTY = np.int32(-1)
 HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def link_edges(vertices: Any, faces: Any, areas: Any) -> Any:
-    """A hash table of all edges: chains of `3 * face + corner`, the edge lying opposite that corner.
-
-    Args:
-        vertices: (V, 3) float64. faces: (F, 3) int64. areas: (F,); faces of area 0 are left out.
-
-    Returns:
-        (V,) int32 first vertex at the same place, and the chains' heads and links, int32.
-    """
+def weld_faces(vertices: Any, faces: Any) -> Any:
+    """Faces (F, 3) with each vertex (V, 3) replaced by the first one at the same place."""
     same = _merge_places(vertices)
-    size = 1
-    while size < 2 * len(faces):
-        size *= 2
-    heads = np.full(size, EMPTY)
-    links = np.full(3 * len(faces), EMPTY)
+    welded = np.empty(faces.shape, np.int32)
     for f in range(len(faces)):
-        if areas[f] == 0:
-            continue
         for corner in range(3):
-            low, high = _ends(faces, same, f, corner)
-            bucket = _bucket(low, high, size)
-            edge = 3 * f + corner
-            links[edge] = heads[bucket]
-            heads[bucket] = edge
-    return same, heads, links
-
-
-@njit(cache=True, nogil=True)
-def _bucket(p: Any, q: Any, size: Any) -> Any:
-    """Neighbours in the mesh are mostly neighbours in memory: a table in that order costs fewer misses."""
-    low, high = np.int64(min(p, q)), np.int64(max(p, q))
-    return (2 * (low + high) + np.int64((np.uint64(low) * HASH) >> np.uint64(63))) & (size - 1)
-
-
-@njit(cache=True, nogil=True)
-def _ends(faces: Any, same: Any, face: Any, corner: Any) -> Any:
-    """The two vertices of the edge opposite a corner, the lower one first."""
-    p = same[faces[face, corner - 2]]  # -2 and -1 are the next two corners, counted from the end
-    q = same[faces[face, corner - 1]]
-    return min(p, q), max(p, q)
+            welded[f, corner] = same[faces[f, corner]]
+    return welded
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -93,87 +63,99 @@ def _merge_places(vertices: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def measure_turns(
-    vertices: Any, faces: Any, areas: Any, edges: Any, first: Any, last: Any, turns: Any
-) -> None:
-    """Angles in radians by which the surface turns at the edges of faces.
-
-    An edge of exactly two faces is measured once, with the lower face, and written for both: calls for all
-    parts of range(F), in any order and on any threads, fill everything.
+def link_edges(faces: Any) -> Any:
+    """Joins the edges of all faces that have the same two ends.
 
     Args:
-        vertices: (V, 3) float64. faces: (F, 3) int64. areas: (F,). edges: What `link_edges` returned.
-        first, last: The faces of this part.
-        turns: (F, 3) out; column k is the edge opposite corner k. 0 where the surface is flat, up to pi where
-            it folds back; pi also at an open edge; 0 at faces of area 0.
+        faces: (F, 3) int32, three different vertices each.
+
+    Returns:
+        (3F,) int32 mates: the next edge with the same ends, around a ring. An open edge is its own mate, and
+        the edges of two faces are each other's. (E,) int32 first edge of each ring, in the order of the
+        faces. (E, 2) int32 ends of each ring, the lower one first.
     """
-    same, heads, links = edges  # unpacked here: in the inner functions each call would count references
-    for face in range(first, last):
+    size = 1
+    while size < 2 * len(faces):
+        size *= 2
+    heads = np.full(size, EMPTY)  # chains of rings, in a hash table
+    links, firsts = np.empty(3 * len(faces), np.int32), np.empty(3 * len(faces), np.int32)
+    ends, mates = np.empty((3 * len(faces), 2), np.int32), np.empty(3 * len(faces), np.int32)
+    count = 0
+    for f in range(len(faces)):
         for corner in range(3):
-            if areas[face] == 0:
-                turns[face, corner] = 0.0
-                continue
-            others, other = _meet(faces, same, heads, links, face, corner)
-            if others != 1:
-                turns[face, corner] = _turn_at_edge(vertices, faces, same, heads, links, face, corner)
-            elif other > 3 * face:
-                turn = _turn_between(vertices, faces, face, corner, other // 3, other % 3)
-                turns[face, corner] = turns[other // 3, other % 3] = turn
+            p, q = faces[f, corner - 2], faces[f, corner - 1]  # the next two corners, counted from the end
+            low, high = min(p, q), max(p, q)
+            bucket = _bucket(low, high, size)
+            edge, ring = 3 * f + corner, _find(low, high, heads[bucket], links, ends)
+            if ring == EMPTY:
+                ends[count, 0], ends[count, 1] = low, high
+                mates[edge], firsts[count] = edge, edge
+                links[count], heads[bucket] = heads[bucket], count
+                count += 1
+            else:
+                mates[edge], mates[firsts[ring]] = mates[firsts[ring]], edge
+    return mates, firsts[:count], ends[:count]
+
+
+@njit(cache=True, nogil=True)
+def _bucket(low: Any, high: Any, size: Any) -> Any:
+    """Neighbours in the mesh are mostly neighbours in memory: a table in that order costs fewer misses."""
+    return (2 * (np.int64(low) + high) + np.int64((np.uint64(low) * HASH) >> np.uint64(63))) & (size - 1)
+
+
+@njit(cache=True, nogil=True)
+def _find(low: Any, high: Any, ring: Any, links: Any, ends: Any) -> Any:
+    """The ring of a chain that has these ends, or EMPTY."""
+    for _ in range(MAX_STEPS):
+        if ring == EMPTY or (ends[ring, 0] == low and ends[ring, 1] == high):
+            return ring
+        ring = links[ring]
+    return EMPTY
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _meet(faces: Any, same: Any, heads: Any, links: Any, face: Any, corner: Any) -> Any:
-    """How many other faces have this edge, and the last found of theirs."""
-    low, high = _ends(faces, same, face, corner)
-    edge = heads[_bucket(low, high, len(heads))]
-    others, found = 0, np.int64(-1)
-    for _ in range(MAX_CHAIN):
-        if edge == EMPTY:
-            break
-        other = edge // np.int32(3)
-        if other != face and _ends(faces, same, other, edge - 3 * other) == (low, high):
-            others += 1
-            found = np.int64(edge)
-        edge = links[edge]
-    return others, found
+def measure_turns(faces: Any, normals: Any, mates: Any, firsts: Any, turns: Any) -> None:
+    """Angles in radians by which the surface turns at the edges of some rings.
+
+    Args:
+        faces: (F, 3) int32. normals: (F, 3) unit. mates: (3F,) from `link_edges`.
+        firsts: (E,) from there, or a part of it.
+        turns: (3F,) out. 0 where the surface is flat, up to pi where it folds back; pi also at an open edge.
+    """
+    for edge in firsts:
+        other = mates[edge]
+        if other != edge and mates[other] == edge:
+            turns[edge] = turns[other] = _turn_between(faces, normals, edge, other)
+            continue
+        turns[edge] = _least_turn(faces, normals, mates, edge)
+        while other != edge:
+            turns[other] = _least_turn(faces, normals, mates, other)
+            other = mates[other]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _turn_at_edge(
-    vertices: Any, faces: Any, same: Any, heads: Any, links: Any, face: Any, corner: Any
-) -> Any:
+@njit(cache=True, nogil=True)
+def _least_turn(faces: Any, normals: Any, mates: Any, edge: Any) -> Any:
     """To the straightest continuation, at an edge of any number of faces."""
-    low, high = _ends(faces, same, face, corner)
-    least = np.pi
-    edge = heads[_bucket(low, high, len(heads))]
-    for _ in range(MAX_CHAIN):
-        if edge == EMPTY:
+    least, other = np.pi, mates[edge]
+    for _ in range(MAX_STEPS):
+        if other == edge:
             break
-        other = edge // np.int32(3)
-        other_corner = edge - 3 * other
-        if other != face and _ends(faces, same, other, other_corner) == (low, high):
-            least = min(least, _turn_between(vertices, faces, face, corner, other, other_corner))
-        edge = links[edge]
+        least = min(least, _turn_between(faces, normals, edge, other))
+        other = mates[other]
     return least
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _turn_between(vertices: Any, faces: Any, face: Any, corner: Any, other: Any, other_corner: Any) -> Any:
-    ox, oy, oz = _away_from_edge(vertices, faces, face, corner)
-    x, y, z = _away_from_edge(vertices, faces, other, other_corner)
-    return np.arccos(min(max(-(ox * x + oy * y + oz * z), -1.0), 1.0))
+@njit(cache=True, nogil=True)
+def _turn_between(faces: Any, normals: Any, edge: Any, other: Any) -> Any:
+    n, m = normals[edge // 3], normals[other // 3]
+    cosine = n[0] * m[0] + n[1] * m[1] + n[2] * m[2]
+    if _ascends(faces, edge) == _ascends(faces, other):  # one of the two faces is wound the other way
+        cosine = -cosine
+    return np.arccos(min(max(cosine, -1.0), 1.0))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _away_from_edge(vertices: Any, faces: Any, face: Any, corner: Any) -> Any:
-    """Unit vector in the face's plane, from the edge opposite a corner towards that corner."""
-    c = vertices[faces[face, corner]]
-    a, b = vertices[faces[face, corner - 2]], vertices[faces[face, corner - 1]]
-    ex, ey, ez = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    x, y, z = c[0] - a[0], c[1] - a[1], c[2] - a[2]
-    along = (x * ex + y * ey + z * ez) / (ex * ex + ey * ey + ez * ez)
-    x, y, z = x - along * ex, y - along * ey, z - along * ez
-    length = np.sqrt(x * x + y * y + z * z)
-    if length > 0:
-        x, y, z = x / length, y / length, z / length
-    return x, y, z
+@njit(cache=True, nogil=True)
+def _ascends(faces: Any, edge: Any) -> Any:
+    """Whether a face runs along its edge from the lower vertex to the higher one."""
+    face, corner = edge // 3, edge % 3
+    return faces[face, corner - 2] < faces[face, corner - 1]

@@ -43,19 +43,19 @@ INSET_BEND = 2.0
 """Curvature times longest side at which they are drawn in by half of it, ..."""
 INSET_SHARE = 0.7
 """... and most of a radius of curvature: twigs keep their thickness."""
-SWEEPS = 1
-"""Passes over all faces, there and back, that limit the growth of sizes."""
+SWEEPS = 2
+"""Passes over all edges, there and back, that limit the growth of sizes."""
 SMOOTHINGS = 2
 
 
 def measure_sizes(
-    vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, same: Any, extent: Any, even: Any
+    vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, edges: Any, extent: Any, even: Any
 ) -> Any:
     """Wanted discs of all faces.
 
     Args:
-        vertices: (V, 3). faces: (F, 3). areas: (F,). normals: (F, 3) unit.
-        turns: (F, 3) from `measure_turns`. same: (V,) from `link_edges`.
+        vertices: (V, 3), all in use. faces: (F, 3). areas: (F,), > 0. normals: (F, 3) unit.
+        turns: (F, 3) from `measure_turns`. edges: (E, 2) ends from `link_edges`.
         extent: The mesh's longest side.
         even: Standard deviation of discs of equal size.
 
@@ -64,34 +64,35 @@ def measure_sizes(
         nothing bends, and (V, 3) what to add to the vertices to draw them in.
     """
     with ThreadPoolExecutor(2) as pool:
-        sums_of_faces = pool.submit(_sum_faces, faces, areas, normals, same)
-        tensors, pulls = _sum_bends(vertices, faces, areas, normals, turns, same, even)
-        rings, sums = sums_of_faces.result()
-        insets = pool.submit(_draw_in, faces, same, pulls, areas, rings, extent)
+        insets = pool.submit(_draw_in, vertices, faces, areas, normals, turns, extent, even)
+        tensors = _sum_bends(vertices, faces, areas, normals, turns, even)
+        rings, sums = _sum_faces(len(vertices), faces, areas, normals)
         narrow, wide, across = _size_vertices(tensors, sums, rings, SAG_RATIO * extent, even)
-        for _ in range(SWEEPS):
-            for backwards in (False, True):
-                _limit_growth(vertices, faces, same, narrow, wide, across, backwards)
-        sizes, directions = _size_faces(faces, same, narrow, wide, across)
+        lengths = _measure_lengths(vertices, edges)
+        widened = pool.submit(_limit_growth, edges, lengths, wide)
+        sources = _limit_growth(edges, lengths, narrow)
+        widened.result()
+        sizes, directions = _size_faces(faces, narrow, wide, across, sources)
         return sizes, directions, insets.result()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _draw_in(faces: Any, same: Any, pulls: Any, areas: Any, rings: Any, extent: Any) -> Any:
-    """Steps of the vertices towards the centre of curvature, from the sums of pulls."""
+def _draw_in(vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, extent: Any, even: Any) -> Any:
+    """(V, 3) steps of the vertices towards the centre of curvature."""
+    pulls = _sum_pulls(vertices, faces, areas, normals, turns, even)
+    rings, _ = _sum_faces(len(vertices), faces, areas, normals)
     for _ in range(SMOOTHINGS):
-        pulls = _smooth(faces, same, pulls, areas, rings)
-    _limit_insets(pulls, rings, same, extent)
+        pulls = _smooth(faces, pulls, areas, rings)
+    _limit_insets(pulls, rings, extent)
     return pulls
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sum_faces(faces: Any, areas: Any, normals: Any, same: Any) -> Any:
+def _sum_faces(count: Any, faces: Any, areas: Any, normals: Any) -> Any:
     """Areas, and normals weighted by area, of the faces around each vertex."""
-    rings, sums = np.zeros(len(same)), np.zeros((len(same), 3))
+    rings, sums = np.zeros(count), np.zeros((count, 3))
     for f in range(len(faces)):
-        for k in range(3):
-            v = same[faces[f, k]]
+        for v in faces[f]:
             rings[v] += areas[f]
             for axis in range(3):
                 sums[v, axis] += areas[f] * normals[f, axis]
@@ -99,26 +100,20 @@ def _sum_faces(faces: Any, areas: Any, normals: Any, same: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sum_bends(vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, same: Any, even: Any) -> Any:
-    """Sums over the edges around each vertex: turn x length x (direction across)², and the pull of tension.
+def _sum_bends(vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, even: Any) -> Any:
+    """(V, 6) sums over the edges around each vertex: turn x length x (direction across)².
 
     A vertex meets the edges that end at it, which carry 2/3 of what crosses its ring, and every edge but an
     open one from two faces. The tensor's components are xx, yy, zz, xy, xz, yz.
     """
-    tensors, pulls = np.zeros((len(same), 6)), np.zeros((len(same), 3))
+    tensors = np.zeros((len(vertices), 6))
     for f in range(len(faces)):
-        nx, ny, nz = normals[f]
         for k in range(3):
-            p, q = same[faces[f, k - 2]], same[faces[f, k - 1]]
-            ex, ey, ez = _between(vertices, p, q)
-            length = np.sqrt(ex * ex + ey * ey + ez * ez)
-            if (
-                areas[f] == 0
-                or length == 0
-                or (turns[f, k] >= SHARP_RAD and areas[f] >= SHARP_FACE * even * even)
-            ):
+            if _is_sharp(areas[f], turns[f, k], even):
                 continue
-            x, y, z = ey * nz - ez * ny, ez * nx - ex * nz, ex * ny - ey * nx  # out of the face
+            p, q = faces[f, k - 2], faces[f, k - 1]
+            x, y, z = _out_of_face(vertices, normals[f], p, q)
+            length = max(np.sqrt(x * x + y * y + z * z), 1e-300)
             weight = 0.75 * min(turns[f, k], STEEPEST_RAD) / length
             for v in (p, q):
                 t = tensors[v]
@@ -128,10 +123,37 @@ def _sum_bends(vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, 
                 t[3] += weight * x * y
                 t[4] += weight * x * z
                 t[5] += weight * y * z
+    return tensors
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_pulls(vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, even: Any) -> Any:
+    """(V, 3) pulls of tension: sums over the same edges of length x direction into the face."""
+    pulls = np.zeros((len(vertices), 3))
+    for f in range(len(faces)):
+        for k in range(3):
+            if _is_sharp(areas[f], turns[f, k], even):
+                continue
+            p, q = faces[f, k - 2], faces[f, k - 1]
+            x, y, z = _out_of_face(vertices, normals[f], p, q)
+            for v in (p, q):
                 pulls[v, 0] -= 1.5 * x
                 pulls[v, 1] -= 1.5 * y
                 pulls[v, 2] -= 1.5 * z
-    return tensors, pulls
+    return pulls
+
+
+@njit(cache=True, nogil=True)
+def _is_sharp(area: Any, turn: Any, even: Any) -> Any:
+    """Whether surface_discs.py follows the edge exactly."""
+    return turn >= SHARP_RAD and area >= SHARP_FACE * even * even
+
+
+@njit(cache=True, nogil=True)
+def _out_of_face(vertices: Any, normal: Any, p: Any, q: Any) -> Any:
+    """The edge from p to q, turned in the face's plane to point outwards."""
+    ex, ey, ez = _between(vertices, p, q)
+    return ey * normal[2] - ez * normal[1], ez * normal[0] - ex * normal[2], ex * normal[1] - ey * normal[0]
 
 
 @njit(cache=True, nogil=True)
@@ -165,11 +187,13 @@ def _principal(t: Any, normal: Any, across: Any) -> Any:
     u, v = (1.0 + sign * nx * nx * a, sign * b, -sign * nx), (b, sign + ny * ny * a, -ny)
     tu, tv = _times(t, u), _times(t, v)
     uu, uv, vv = _dot(u, tu), _dot(u, tv), _dot(v, tv)
-    angle = 0.5 * np.arctan2(2.0 * uv, uu - vv)
-    c, s = np.cos(angle), np.sin(angle)
+    middle, half = 0.5 * (uu + vv), 0.5 * (uu - vv)
+    spread = np.sqrt(half * half + uv * uv)
+    # (half, uv) is at twice the direction's angle from u; adding the positive length to it halves the angle.
+    c, s = (spread + half, uv) if half >= 0 else (abs(uv), np.copysign(spread - half, uv))
+    norm = max(np.sqrt(c * c + s * s), 1e-300)
     for axis in range(3):
-        across[axis] = c * u[axis] + s * v[axis]
-    middle, spread = 0.5 * (uu + vv), np.sqrt(0.25 * (uu - vv) ** 2 + uv * uv)
+        across[axis] = (c * u[axis] + s * v[axis]) / norm
     return middle + spread, middle - spread
 
 
@@ -187,52 +211,61 @@ def _dot(p: Any, q: Any) -> Any:
     return p[0] * q[0] + p[1] * q[1] + p[2] * q[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _limit_growth(
-    vertices: Any, faces: Any, same: Any, narrow: Any, wide: Any, across: Any, backwards: Any
-) -> None:
-    """One pass over the edges; a vertex that is limited by another also takes over its direction."""
-    for i in range(len(faces)):
-        f = len(faces) - 1 - i if backwards else i
-        for k in range(3):
-            p, q = same[faces[f, k - 2]], same[faces[f, k - 1]]
-            if narrow[p] > narrow[q]:
-                p, q = q, p
-            ex, ey, ez = _between(vertices, p, q)
-            growth = GROWTH * np.sqrt(ex * ex + ey * ey + ez * ez)
-            if narrow[p] + growth < narrow[q]:
-                narrow[q] = narrow[p] + growth
-                across[q] = across[p]
-            wide[q] = min(wide[q], wide[p] + growth)
-            wide[p] = min(wide[p], wide[q] + growth)
+@njit(cache=True, nogil=True)
+def _measure_lengths(vertices: Any, edges: Any) -> Any:
+    lengths = np.empty(len(edges))
+    for e in range(len(edges)):
+        x, y, z = _between(vertices, edges[e, 0], edges[e, 1])
+        lengths[e] = np.sqrt(x * x + y * y + z * z)
+    return lengths
+
+
+@njit(cache=True, nogil=True)
+def _limit_growth(edges: Any, lengths: Any, sizes: Any) -> Any:
+    """Lets sizes (V,) grow by at most `GROWTH` per length, in place.
+
+    Returns:
+        (V,) int32 the vertex that limits each one; itself where none does.
+    """
+    sources = np.arange(len(sizes)).astype(np.int32)
+    for i in range(2 * SWEEPS * len(edges)):
+        e = i % (2 * len(edges))
+        e = min(e, 2 * len(edges) - 1 - e)
+        p, q = edges[e, 0], edges[e, 1]
+        if sizes[p] > sizes[q]:
+            p, q = q, p
+        limit = sizes[p] + GROWTH * lengths[e]
+        if limit < sizes[q]:
+            sizes[q], sources[q] = limit, sources[p]
+    return sources
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _size_faces(faces: Any, same: Any, narrow: Any, wide: Any, across: Any) -> Any:
-    """The corners' mean sizes, and the direction of the corner that bends most."""
+def _size_faces(faces: Any, narrow: Any, wide: Any, across: Any, sources: Any) -> Any:
+    """The corners' mean sizes, and the direction where the corner of the tightest bend has it from."""
     sizes, directions = np.empty((len(faces), 2)), np.empty((len(faces), 3))
     for f in range(len(faces)):
-        a, b, c = same[faces[f, 0]], same[faces[f, 1]], same[faces[f, 2]]
+        a, b, c = faces[f]
         sizes[f, 0] = (narrow[a] + narrow[b] + narrow[c]) / 3.0
         long = (wide[a] + wide[b] + wide[c]) / 3.0
         sizes[f, 1] = min(max(long, sizes[f, 0]), LONGEST * sizes[f, 0])
         least = a if narrow[a] <= narrow[b] else b
-        directions[f] = across[least if narrow[least] <= narrow[c] else c]
+        directions[f] = across[sources[least if narrow[least] <= narrow[c] else c]]
     return sizes, directions
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _smooth(faces: Any, same: Any, pulls: Any, areas: Any, rings: Any) -> Any:
+def _smooth(faces: Any, pulls: Any, areas: Any, rings: Any) -> Any:
     """Pulls over the rings of faces: one crease in a fine tessellation must not leave a groove."""
-    smooth = np.zeros_like(pulls)
-    for f in range(len(faces)):
-        a, b, c = same[faces[f, 0]], same[faces[f, 1]], same[faces[f, 2]]
-        if areas[f] == 0:
-            continue
+    bends, smooth = np.empty_like(pulls), np.zeros_like(pulls)
+    for v in range(len(pulls)):
         for axis in range(3):
             # A pull is a curvature times its ring's area, which three faces share with each corner.
-            mean = pulls[a, axis] / rings[a] + pulls[b, axis] / rings[b] + pulls[c, axis] / rings[c]
-            share = areas[f] * mean / 3.0
+            bends[v, axis] = pulls[v, axis] / (3.0 * rings[v])
+    for f in range(len(faces)):
+        a, b, c = faces[f]
+        for axis in range(3):
+            share = areas[f] * (bends[a, axis] + bends[b, axis] + bends[c, axis])
             smooth[a, axis] += share
             smooth[b, axis] += share
             smooth[c, axis] += share
@@ -240,15 +273,11 @@ def _smooth(faces: Any, same: Any, pulls: Any, areas: Any, rings: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _limit_insets(pulls: Any, rings: Any, same: Any, extent: Any) -> None:
+def _limit_insets(pulls: Any, rings: Any, extent: Any) -> None:
     """Turns sums of pulls into steps towards the centre of curvature, in place."""
     for v in range(len(pulls)):
-        first = same[v]
-        if first < v:
-            pulls[v] = pulls[first]
-            continue
         length = np.sqrt(_dot(pulls[v], pulls[v]))
-        bend = length / rings[v] if rings[v] > 0 else 0.0
+        bend = length / rings[v]
         step = 0.0
         if bend > 0:
             step = (
