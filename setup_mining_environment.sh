@@ -9,7 +9,7 @@ usage() {
 usage: ./setup_mining_environment.sh [--cpu|--gpu] [--dev] [--no-node]
   --cpu      without CUDA libraries (default where no NVIDIA driver answers)
   --gpu      with the libraries of requirements-gpu.txt
-  --dev      also what the tests need
+  --dev      also what the tests need: the libraries of requirements-gpu.txt too, which they run on the CPU
   --no-node  leave Node and PM2 alone
 TEXT
 }
@@ -33,9 +33,10 @@ fi
 check_disk() {
     local free_kb need_kb=3000000
     free_kb="$(df -Pk "$ROOT" | awk 'NR == 2 {print $4}')"
+    if [ "$dev" = yes ]; then need_kb=10000000; fi
     if [ "$target" = gpu ]; then need_kb=20000000; fi
     [ "$free_kb" -ge "$need_kb" ] ||
-        fail "disk has $((free_kb / 1000000)) GB free, $((need_kb / 1000000)) GB are needed to install ($target)"
+        fail "disk has $((free_kb / 1000000)) GB free, $((need_kb / 1000000)) GB are needed to install ($target, dev: $dev)"
 }
 up_to_date || check_disk # what is installed already needs no more room
 
@@ -75,7 +76,7 @@ if [ "$(cat "$TOOLS/installed" 2>/dev/null)" = "$wanted" ]; then
     echo "environment is up to date: $python"
 else
     files=(-r requirements.txt)
-    if [ "$target" = gpu ]; then files+=(-r requirements-gpu.txt); fi
+    if [ "$target" = gpu ] || [ "$dev" = yes ]; then files+=(-r requirements-gpu.txt); fi
     if [ "$dev" = yes ]; then files+=(-r requirements-dev.txt); fi
     echo "installing Python packages ($target, dev: $dev) into $python"
     "$python" -m pip install --quiet --disable-pip-version-check "${files[@]}"
