@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
+
+
+def _prepare_torch() -> None:
+    # torchvision from the registry is built for CUDA: beside a CPU torch its import fails only for want of
+    # the schemas of two operators, which nothing under test calls.
+    import torch  # noqa: PLC0415 - the base installation has none
+
+    torch.set_num_threads(1)
+    if torch.version.cuda or "+cpu" in importlib.metadata.version("torchvision"):
+        return
+    for operator in ("nms", "qnms"):
+        try:
+            torch.library.define(
+                f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            )
+        except RuntimeError:  # torchvision was imported before and has defined it
+            continue
+
+
+if importlib.util.find_spec("torch") and importlib.util.find_spec("torchvision"):
+    _prepare_torch()
 
 
 @pytest.fixture(scope="session")
