@@ -110,7 +110,14 @@ def sample_surface(
     ends = np.cumsum(shares)
     step = float(ends[-1]) / count
     shift = float(np.random.default_rng(seed).uniform(0.25, 0.75))
-    chosen, weights = _walk(vertices, faces, shares, ends, count, step, shift)
+    chosen, weights = np.empty(count, np.int64), np.empty((count, 3))
+    middle = count // 2
+    with ThreadPoolExecutor(1) as pool:
+        half = pool.submit(
+            _walk, vertices, faces, shares, ends, step, shift, 0, chosen[:middle], weights[:middle]
+        )
+        _walk(vertices, faces, shares, ends, step, shift, middle, chosen[middle:], weights[middle:])
+        half.result()
     return SurfaceSamples(chosen, weights, step)
 
 
@@ -168,23 +175,30 @@ def _spread_bits(value: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _walk(vertices: Any, faces: Any, shares: Any, ends: Any, count: Any, step: Any, shift: Any) -> Any:
+def _walk(  # noqa: PLR0917 - compiled code takes no keywords
+    vertices: Any,
+    faces: Any,
+    shares: Any,
+    ends: Any,
+    step: Any,
+    shift: Any,
+    first: Any,
+    chosen: Any,
+    weights: Any,
+) -> None:
     """Steps along the curve; both the faces' ends and the steps ascend, so one pass finds every face."""
-    chosen = np.empty(count, np.int64)
-    weights = np.empty((count, 3))
     last = len(faces) - 1
     while shares[last] == 0:
         last -= 1
-    face = 0
-    for i in range(count):
-        position = (i + shift) * step
+    face = min(np.searchsorted(ends, (first + shift) * step, side="right"), last)
+    for i in range(len(chosen)):
+        position = (first + i + shift) * step
         while face < last and (ends[face] <= position or shares[face] == 0):
             face += 1
         inside = min(max(1.0 - (ends[face] - position) / shares[face], 0.0), 1.0)
         chosen[i] = face
         u, v = _descend(vertices, faces[face], inside, shares[face] / step)
         weights[i, 0], weights[i, 1], weights[i, 2] = 1.0 - u - v, u, v
-    return chosen, weights
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
