@@ -43,8 +43,8 @@ INSET_BEND = 2.0
 """Curvature times longest side at which they are drawn in by half of it, ..."""
 INSET_SHARE = 0.7
 """... and most of a radius of curvature: twigs keep their thickness."""
-SWEEPS = 2
-"""Passes over all edges, there and back, that limit the growth of sizes."""
+SWEEPS = 4
+"""Passes over all edges, every second one backwards, that limit the growth of sizes."""
 SMOOTHINGS = 2
 
 
@@ -64,9 +64,9 @@ def measure_sizes(
         nothing bends, and (V, 3) what to add to the vertices to draw them in.
     """
     with ThreadPoolExecutor(2) as pool:
-        insets = pool.submit(_draw_in, vertices, faces, areas, normals, turns, extent, even)
-        tensors = _sum_bends(vertices, faces, areas, normals, turns, even)
         rings, sums = _sum_faces(len(vertices), faces, areas, normals)
+        insets = pool.submit(_draw_in, vertices, faces, areas, normals, turns, rings, extent, even)
+        tensors = _sum_bends(vertices, faces, areas, normals, turns, even)
         narrow, wide, across = _size_vertices(tensors, sums, rings, SAG_RATIO * extent, even)
         lengths = _measure_lengths(vertices, edges)
         widened = pool.submit(_limit_growth, edges, lengths, wide)
@@ -77,10 +77,11 @@ def measure_sizes(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _draw_in(vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, extent: Any, even: Any) -> Any:
+def _draw_in(
+    vertices: Any, faces: Any, areas: Any, normals: Any, turns: Any, rings: Any, extent: Any, even: Any
+) -> Any:
     """(V, 3) steps of the vertices towards the centre of curvature."""
     pulls = _sum_pulls(vertices, faces, areas, normals, turns, even)
-    rings, _ = _sum_faces(len(vertices), faces, areas, normals)
     for _ in range(SMOOTHINGS):
         pulls = _smooth(faces, pulls, areas, rings)
     _limit_insets(pulls, rings, extent)
@@ -228,15 +229,15 @@ def _limit_growth(edges: Any, lengths: Any, sizes: Any) -> Any:
         (V,) int32 the vertex that limits each one; itself where none does.
     """
     sources = np.arange(len(sizes)).astype(np.int32)
-    for i in range(2 * SWEEPS * len(edges)):
-        e = i % (2 * len(edges))
-        e = min(e, 2 * len(edges) - 1 - e)
-        p, q = edges[e, 0], edges[e, 1]
-        if sizes[p] > sizes[q]:
-            p, q = q, p
-        limit = sizes[p] + GROWTH * lengths[e]
-        if limit < sizes[q]:
-            sizes[q], sources[q] = limit, sources[p]
+    for sweep in range(SWEEPS):
+        for i in range(len(edges)):
+            e = len(edges) - 1 - i if sweep % 2 else i
+            p, q = edges[e, 0], edges[e, 1]
+            if sizes[p] > sizes[q]:
+                p, q = q, p
+            limit = sizes[p] + GROWTH * lengths[e]
+            if limit < sizes[q]:
+                sizes[q], sources[q] = limit, sources[p]
     return sources
 
 
