@@ -31,6 +31,8 @@ WEIGHT_FILES = ("model.fp16.safetensors", "model.safetensors")
 """The first one that is there is read; only the first is fetched."""
 PIPELINE = "Hunyuan3DDiTFlowMatchingPipeline"
 CLONE = "Hunyuan3D-2"
+NEEDED = ("yaml", "safetensors", "accelerate", "hy3dgen.shapegen.pipelines")
+"""Imported in this order; the last one imports many more."""
 Weights = dict[str, Tensor]
 
 
@@ -64,13 +66,14 @@ def import_hy3dgen() -> Any:
     if importlib.util.find_spec("hy3dgen") is None:
         sys.path.extend(str(clone) for clone in clones if (clone / "hy3dgen").is_dir())
     try:
-        module = importlib.import_module("hy3dgen.shapegen.pipelines")
-    except ImportError as error:
+        *_, module = [importlib.import_module(name) for name in NEEDED]
+    except (ImportError, OSError, RuntimeError) as error:  # RuntimeError: a torchvision for another torch
+        missing = getattr(error, "name", None) or f"a library ({error})"
         raise UnavailableError(
-            f"the shape model can't run, {error.name or error} is not installed: run"
+            f"the shape model can't run, {missing} is not installed or can't be imported: run"
             f" ./setup_mining_environment.sh --gpu, or clone {CLONE} into {PROJECT_ROOT} and install what it"
             " requires",
-            missing=error.name or str(error),
+            missing=missing,
         ) from error
     _hush()
     return module

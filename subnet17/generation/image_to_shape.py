@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,13 @@ from subnet17.errors import ConfigError, InvalidInputError, StageError
 from subnet17.generation.field_decoder import Field, FieldDecoder
 from subnet17.generation.hunyuan_checkpoint import load_hunyuan, precision_for
 from subnet17.generation.shape_sampler import guidance_kind, plan, sample
-from subnet17.gpu.compiled_blocks import compile_blocks, leave_eager, preferred_attention, repeated_blocks
+from subnet17.gpu.compiled_blocks import (
+    compile_blocks,
+    compiled_only,
+    leave_eager,
+    preferred_attention,
+    repeated_blocks,
+)
 from subnet17.gpu.models import Loaded, ModelCache
 from subnet17.log import get_logger
 from subnet17.settings import GenerationTable
@@ -46,7 +52,7 @@ class ShapeModel:
         pipeline: hy3dgen's Hunyuan3DDiTFlowMatchingPipeline.
         device: Where it will run.
         distilled: The checkpoint needs no guidance.
-        compiled: Compile the repeated blocks at their first call.
+        compiled: Compile the repeated blocks while `warming`.
         backend: Of `torch.compile`.
 
     Raises:
@@ -75,6 +81,7 @@ class ShapeModel:
         self.field_decoder = FieldDecoder(pipeline.vae.geo_decoder)
         blocks = [block for module in self.modules for block in repeated_blocks(module)]
         self.compiled = compile_blocks([*blocks, self.field_decoder], backend=backend) if compiled else []
+        self._warming = False
 
     @property
     def modules(self) -> list[torch.nn.Module]:
@@ -106,9 +113,10 @@ class ShapeModel:
         """
         check_shown(image)
         kind = guidance_kind(self.pipeline.model, guidance, distilled=self.distilled)
-        schedule = plan(self.pipeline.scheduler, steps, self.pipeline.dtype)
-        noise = self._noise(seeds)  # before the first kernel: this copy waits for all that were issued
-        with preferred_attention(self.device):
+        # Both wait for the GPU, so they come before its first kernel.
+        schedule = plan(self.pipeline.scheduler, steps, dtype=self.pipeline.dtype, device=self.device)
+        noise = self._noise(seeds)
+        with self._running():
             features = self._features(image, len(seeds), doubled=kind == "doubled")
             found = sample(
                 self.pipeline.model, features, noise, schedule, guidance=guidance, kind=kind, check=check
@@ -125,17 +133,29 @@ class ShapeModel:
             latents: (1, L, C) or (L, C), from `latents`.
         """
         one = latents.reshape(1, *latents.shape[-2:]) / self.pipeline.vae.scale_factor
-        with self._attention():
+        with self._running():
             tokens = self.pipeline.vae(one)
-            return self.field_decoder.field(tokens, self._attention)
+            return self.field_decoder.field(tokens, self._running)
+
+    @contextmanager
+    def warming(self) -> Iterator[None]:
+        """Inside, shapes that are met for the first time are compiled; elsewhere they run eagerly."""
+        self._warming = True
+        try:
+            yield
+        finally:
+            self._warming = False
 
     def leave_eager(self) -> None:
         """Gives up compilation, on a machine that can't."""
         leave_eager(self.compiled)
         self.compiled = []
 
-    def _attention(self) -> Any:
-        return preferred_attention(self.device)
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        settled = nullcontext() if self._warming or not self.compiled else compiled_only()
+        with preferred_attention(self.device), settled:
+            yield
 
     def _noise(self, seeds: Sequence[int]) -> Tensor:
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -230,7 +250,7 @@ class ImageToShape:
 
         Where compilation fails the model stays as it is, slower, and the log says so.
         """
-        with self.lease(deadline) as held:
+        with self.lease(deadline) as held, held.model.warming():
             started_s = time.monotonic()
             try:
                 _run_once(held, seeds)

@@ -28,12 +28,12 @@ GuidanceKind = Literal["none", "embedded", "doubled"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Steps of one run. Lies on the host, so reading it never waits for the GPU.
+    """Steps of one run. The scheduler's own numbers lie on the host: reading them never waits for the GPU.
 
     Attributes:
         scheduler: A copy of the pipeline's, set to these steps.
-        moments: Its (S,) timesteps.
-        times: (S,) what the model is told, in the model's precision.
+        moments: Its (S,) timesteps, on the host.
+        times: (S,) what the model is told, where and in what precision it computes.
     """
 
     scheduler: Any
@@ -41,12 +41,12 @@ class Schedule:
     times: Tensor
 
 
-def plan(scheduler: Any, steps: int, dtype: torch.dtype) -> Schedule:
-    """A schedule of `steps` steps from noise (0) to the shape (1)."""
+def plan(scheduler: Any, steps: int, *, dtype: torch.dtype, device: torch.device) -> Schedule:
+    """A schedule of `steps` steps from noise (0) to the shape (1). Waits for the GPU, so plan first."""
     own = copy.copy(scheduler)
     own.set_timesteps(sigmas=np.linspace(0, 1, steps), device="cpu")
     times = own.timesteps.to(dtype) / own.config.num_train_timesteps
-    return Schedule(own, own.timesteps, times)
+    return Schedule(own, own.timesteps, times.to(device))
 
 
 def guidance_kind(model: Any, guidance: float, *, distilled: bool) -> GuidanceKind:
@@ -85,7 +85,7 @@ def sample(
             the host by the thousand kernels that its queue holds, about one step.
     """
     context = model.cond_in(features)
-    moods = _step_vectors(model, schedule.times.to(noise.device), guidance, kind)
+    moods = _step_vectors(model, schedule.times, guidance, kind)
     latents = noise
     for index, moment in enumerate(schedule.moments):
         check(f"shape step {index + 1} of {len(schedule.moments)}")

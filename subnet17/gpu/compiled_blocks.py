@@ -53,6 +53,12 @@ def leave_eager(blocks: Iterable[nn.Module]) -> None:
         block._compiled_call_impl = None
 
 
+def compiled_only() -> AbstractContextManager[Any]:
+    """Inside, shapes that were not compiled before run eagerly: no request waits while a compiler works."""
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("eager_on_recompile")
+    return stance
+
+
 def preferred_attention(device: torch.device) -> AbstractContextManager[None]:
     """Inside, attention on a GPU takes the first kernel of `ATTENTION_ORDER` that can do it.
 
