@@ -7,6 +7,7 @@ import time
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from prometheus_client import Gauge
 
 from subnet17.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.generation.backends import Backend, answer
@@ -53,20 +54,33 @@ class GenerationService:
         pool = WorkerPool(
             backend.load,
             backend.args,
-            workers=settings.workers,
-            memory_bytes=settings.worker_memory_bytes,
+            workers=backend.workers or settings.workers,
+            memory_bytes=settings.worker_memory_bytes if backend.limits_memory else None,
+            load_timeout_s=settings.load_timeout_s,
             service="generation-worker",
         )
         self.jobs = Jobs(pool, settings)
+        Gauge("s17_degradation_level", "0 is the full work", registry=self.jobs.registry).set_function(
+            self._level
+        )
 
     def describe(self) -> dict[str, object]:
-        """Back end, models and degradation, for `/status/` and `/health/`."""
+        """Back end, models, memory and degradation as they are now, for `/status/` and `/health/`."""
+        devices = [news for news in self.jobs.pool.news if "device" in news]
+        loaded = {
+            model["name"]: None for news in devices for model in news["models"] if model["state"] == "device"
+        }
         return {
             "backend": self.backend.name,
             "backend_reason": self.backend.reason,
-            "models_loaded": [],
-            "degradation_level": 0,
+            "models_loaded": list(loaded),
+            "vram": {news["device"]: news["card"] for news in devices},
+            "degradation_level": self._level(),
         }
+
+    def _level(self) -> int:
+        """The worst of all devices; 0 is the full work."""
+        return max((int(news.get("level", 0)) for news in self.jobs.pool.news), default=0)
 
     async def generate(self, request: Request) -> Response:
         """Answers one request."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from subnet17.errors import ConfigError
-from subnet17.generation import procedural_backend
+from subnet17.generation import flux_hunyuan_backend, procedural_backend
 from subnet17.generation.asset import GeneratedAsset
 from subnet17.generation.request import (
     GenerationRequest,
@@ -15,7 +16,7 @@ from subnet17.generation.request import (
     Received,
     parse_generation_request,
 )
-from subnet17.settings import GenerationTable
+from subnet17.settings import PROJECT_ROOT, GenerationTable
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Backend:
         load: Prepares a worker; takes `args`.
         generate: Takes a request and `args`.
         args: Pickled settings of the back end.
+        workers: How many processes it wants; None: as many as the settings say.
+        limits_memory: Whether their address space is limited. CUDA reserves far more of it than it uses.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Backend:
     load: Callable[..., None]
     generate: Callable[..., GeneratedAsset]
     args: tuple[Any, ...]
+    workers: int | None = None
+    limits_memory: bool = True
 
 
 def answer(
@@ -49,27 +54,51 @@ def answer(
     return replace(asked, image=None), backend.generate(asked, *backend.args)  # no picture is sent back
 
 
-def choose_backend(settings: GenerationTable) -> Backend:
-    """The back end that the settings ask for.
+def choose_backend(settings: GenerationTable, *, data_dir: Path = PROJECT_ROOT / "data") -> Backend:
+    """The back end that the settings ask for, or for `auto` the best one that this machine can run.
+
+    Args:
+        settings: The server's table.
+        data_dir: Where the GPU back end keeps compiled kernels and locks.
 
     Raises:
-        ConfigError: it is not part of this version.
+        ConfigError: flux-hunyuan is asked for and can't run here.
     """
+    if settings.backend == "procedural":
+        return _procedural(settings, "chosen by the settings")
     if settings.backend == "flux-hunyuan":
-        raise ConfigError(
-            "backend flux-hunyuan is not part of this version yet: use procedural or auto",
-            key="generation.backend",
-            allowed=["auto", "procedural"],
-        )
-    reason = (
-        "chosen by the settings"
-        if settings.backend == "procedural"
-        else "auto: this version has no other back end"
-    )
+        if missing := flux_hunyuan_backend.missing_packages():
+            raise ConfigError(
+                f"backend flux-hunyuan needs {', '.join(missing)}: run ./setup_mining_environment.sh --gpu",
+                key="generation.backend",
+                missing=missing,
+            )
+        return _flux_hunyuan(settings, "chosen by the settings", data_dir)
+    if why_not := flux_hunyuan_backend.why_not(settings):
+        return _procedural(settings, f"auto: no flux-hunyuan, {why_not}")
+    return _flux_hunyuan(settings, "auto: a GPU with enough memory and all packages are there", data_dir)
+
+
+def _procedural(settings: GenerationTable, reason: str) -> Backend:
     return Backend(
         name=procedural_backend.NAME,
         reason=reason,
         load=procedural_backend.load,
         generate=procedural_backend.generate,
         args=(settings.splat_count,),
+    )
+
+
+def _flux_hunyuan(settings: GenerationTable, reason: str, data_dir: Path) -> Backend:
+    devices = flux_hunyuan_backend.devices_of(settings)
+    if not devices:
+        raise ConfigError("generation.device names no device, expected such as cuda or cuda:0,cuda:1")
+    return Backend(
+        name=flux_hunyuan_backend.NAME,
+        reason=reason,
+        load=flux_hunyuan_backend.load,
+        generate=flux_hunyuan_backend.generate,
+        args=(settings, data_dir),
+        workers=len(devices),
+        limits_memory=False,
     )

@@ -29,7 +29,7 @@ def main(
         )
         operations, table = settings.operations, settings.generation
         configure_logging(service="generation", level=operations.log_level, form=operations.log_format)
-        chosen = choose_backend(table)
+        chosen = choose_backend(table, data_dir=settings.data_dir)
         get_logger().info(
             "starting", backend=chosen.name, why=chosen.reason, url=f"http://{table.host}:{table.port}"
         )

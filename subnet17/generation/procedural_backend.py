@@ -7,7 +7,8 @@ Does not cover: anything learned. Same request, same bytes.
 from __future__ import annotations
 
 from subnet17.generation.asset import GeneratedAsset, write_cloud, write_mesh
-from subnet17.generation.request import GenerationRequest, Profile
+from subnet17.generation.profiles import splats_of
+from subnet17.generation.request import GenerationRequest
 from subnet17.procedural.make import Made, make_model, make_model_from_image
 from subnet17.serving.inputs import read_image
 from subnet17.serving.stages import Stages
@@ -15,11 +16,6 @@ from subnet17.splat.from_mesh import mesh_to_splats
 from subnet17.splat.visible import drop_hidden_faces
 
 NAME = "procedural"
-
-SPLAT_SHARE: dict[Profile, float] = {"speed": 0.4, "balanced": 1.0, "quality": 2.0}
-"""Of the configured splat count."""
-MIN_SPLATS = 7000
-"""Validators refuse fewer."""
 
 
 def load(splat_count: int) -> None:
@@ -47,8 +43,7 @@ def generate(request: GenerationRequest, splat_count: int) -> GeneratedAsset:
     with stages("visible"):
         mesh = drop_hidden_faces(made.mesh)
     with stages("splats"):
-        count = max(MIN_SPLATS, round(splat_count * SPLAT_SHARE[request.profile]))
-        cloud = mesh_to_splats(mesh, count=count, seed=request.seed)
+        cloud = mesh_to_splats(mesh, count=splats_of(request.profile, splat_count), seed=request.seed)
     with stages("write"):
         data = write_cloud(cloud, request.format)
     return GeneratedAsset(data, len(cloud), made.notes, stages.timings_s)

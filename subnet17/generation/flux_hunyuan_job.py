@@ -1,0 +1,175 @@
+"""One request through the stages of flux-hunyuan: picture, shape, surface, colours, bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from PIL import Image
+from torch import Tensor
+
+from subnet17.deadline import Deadline
+from subnet17.errors import InvalidInputError, StageError
+from subnet17.generation.asset import GeneratedAsset, write_cloud, write_mesh
+from subnet17.generation.background import Background, cut_out, frame
+from subnet17.generation.colour import colour_surface
+from subnet17.generation.field_decoder import BATCH_POINTS
+from subnet17.generation.image_to_shape import ImageToShape, ShapeLease
+from subnet17.generation.mesh_colours import colour_mesh
+from subnet17.generation.profiles import Work, plan_work
+from subnet17.generation.request import GenerationRequest
+from subnet17.generation.shape_to_mesh import field_to_mesh
+from subnet17.generation.text_to_image import TextToImage
+from subnet17.gpu.pressure import Level, Pressure, attempt
+from subnet17.serving.inputs import read_image
+from subnet17.serving.stages import Stages
+from subnet17.settings import GenerationTable
+from subnet17.splat.from_field import find_surface
+from subnet17.splat.surface_cloud import surface_to_cloud
+
+R = TypeVar("R")
+
+PAINTINGS = 3
+"""Pictures that are painted for a prompt at the most, until the background of one can be told apart."""
+SEED_STEP = 0x1E3779B97F4A7C15
+"""Between the seeds of these pictures: far apart, so that neighbouring seeds share none."""
+SEEDS = 2**63
+MIN_BATCH_POINTS = 1024
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What jobs share."""
+
+    settings: GenerationTable
+    text_to_image: TextToImage
+    background: Background
+    image_to_shape: ImageToShape
+    pressure: Pressure
+    free: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class FluxHunyuanJob:
+    """One request. Runs once.
+
+    Attributes:
+        pieces: The models and their surroundings.
+        request: What is asked for.
+        deadline: Checked before each stage, and inside the long ones.
+    """
+
+    pieces: Pieces
+    request: GenerationRequest
+    deadline: Deadline
+    stages: Stages = field(default_factory=Stages)
+    notes: list[str] = field(default_factory=list)
+
+    def run(self) -> GeneratedAsset:
+        """Makes the asset; errors are those of `FluxHunyuan.generate`."""
+        picture = self._paint() if self.request.image is None else self._read()
+        wants_mesh = self.request.format in {"glb", "mesh_ply"}
+        data, splats = self._make_mesh(picture) if wants_mesh else self._make_cloud(picture)
+        return GeneratedAsset(data, splats, self.notes, self.stages.timings_s)
+
+    def _attempt(self, work: Callable[[Work, Level], R]) -> R:
+        pieces, profile = self.pieces, self.request.profile
+        return attempt(
+            lambda level: work(plan_work(pieces.settings, profile, level), level),
+            pressure=pieces.pressure,
+            free=pieces.free,
+        )
+
+    def _read(self) -> Image.Image:
+        assert self.request.image is not None  # noqa: S101 - a request has a prompt or an image
+        with self.stages("read"):
+            image = read_image(self.request.image, field="prompt_image")
+        return self._cut_out(image)
+
+    def _paint(self) -> Image.Image:
+        refusal = InvalidInputError("nothing was painted")
+        for number in range(PAINTINGS):
+            seed = (self.request.seed + number * SEED_STEP) % SEEDS
+            with self.stages("text_to_image"):
+                image = self._attempt(lambda work, _, seed=seed: self._paint_one(seed, work))  # type: ignore[misc]
+            try:
+                return self._cut_out(image)
+            except InvalidInputError as error:
+                refusal = error
+                self.notes.append(f"picture {number + 1} was not used: {error.message}")
+        raise StageError(f"background failed: {refusal.message}", stage="background", pictures=PAINTINGS)
+
+    def _paint_one(self, seed: int, work: Work) -> Image.Image:
+        assert self.request.prompt is not None  # noqa: S101 - a request has a prompt or an image
+        return self.pieces.text_to_image(
+            self.request.prompt,
+            [seed],
+            size_px=work.image_size_px,
+            steps=work.image_steps,
+            deadline=self.deadline,
+        )[0]
+
+    def _cut_out(self, image: Image.Image) -> Image.Image:
+        """RGBA of the object alone, framed as the shape model wants it."""
+        with self.stages("background"):
+            cut, notes = cut_out(image, self.pieces.background)
+            framed = frame(cut, max(image.size))
+        self.notes.extend(notes)
+        return framed
+
+    def _make_cloud(self, picture: Image.Image) -> tuple[bytes, int]:
+        with ExitStack() as models:
+            held, latents = self._make_latents(picture, models)
+            with self.stages("surface"):
+                surface = self._attempt(
+                    lambda work, level: find_surface(
+                        _field(held, latents, level),
+                        resolution=work.octree_resolution,
+                        device=held.model.device,
+                    )
+                )
+        self.deadline.check("colour")
+        with self.stages("colour"):
+            rgb, notes = self._attempt(lambda *_: colour_surface(surface.points, surface.normals, picture))
+        with self.stages("splats"):
+            cloud = self._attempt(lambda work, _: surface_to_cloud(surface, rgb, count=work.splats))
+        self.notes.extend(notes)
+        with self.stages("write"):
+            return write_cloud(cloud, "ply" if self.request.format == "ply" else "spz"), len(cloud)
+
+    def _make_mesh(self, picture: Image.Image) -> tuple[bytes, int]:
+        with ExitStack() as models:
+            held, latents = self._make_latents(picture, models)
+            with self.stages("surface"):
+                mesh = self._attempt(
+                    lambda work, level: field_to_mesh(
+                        _field(held, latents, level),
+                        resolution=work.octree_resolution,
+                        mc_algo=self.pieces.settings.mc_algo,
+                        device=held.model.device,
+                        faces=work.faces,
+                    )
+                )
+        self.deadline.check("colour")
+        with self.stages("colour"):
+            coloured, notes = self._attempt(lambda *_: colour_mesh(mesh, picture, held.model.device))
+        self.notes.extend(notes)
+        with self.stages("write"):
+            return write_mesh(coloured, self.request.format), 0
+
+    def _make_latents(self, picture: Image.Image, models: ExitStack) -> tuple[ShapeLease, Tensor]:
+        with self.stages("shape"):
+            held = models.enter_context(self.pieces.image_to_shape.lease(self.deadline))
+            latents = self._attempt(
+                lambda work, _: held.latents(picture, [self.request.seed], steps=work.shape_steps)
+            )
+        self.deadline.check("surface")
+        return held, latents
+
+
+def _field(held: ShapeLease, latents: Tensor, level: Level) -> Callable[[Tensor], Tensor]:
+    """The shape's field, asked for fewer points at once where memory is short."""
+    held.model.field_decoder.batch_points = max(MIN_BATCH_POINTS, int(BATCH_POINTS * level.batch_share))
+    return held.decoder(latents)

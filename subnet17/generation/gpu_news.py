@@ -1,0 +1,78 @@
+"""Tells the server how a GPU worker stands: models, memory, degradation; also while no job runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from subnet17.gpu.card import Card
+from subnet17.gpu.models import ModelCache
+from subnet17.gpu.pressure import Pressure
+from subnet17.log import get_logger
+
+log = get_logger()
+
+INTERVAL_S = 1.0
+STEP_BYTES = 64 * 2**20
+"""Changes of memory below this are no news."""
+
+
+class GpuNews:
+    """A thread that looks every second and tells what changed.
+
+    Args:
+        card: The device.
+        cache: Its models.
+        pressure: Its degradation level.
+        tell: Takes the news; see `worker_process.tell`.
+        facts: Told along, never changing: what was chosen and why.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        cache: ModelCache,
+        pressure: Pressure,
+        tell: Callable[[dict[str, Any]], None],
+        facts: dict[str, Any],
+    ) -> None:
+        self._card = card
+        self._cache = cache
+        self._pressure = pressure
+        self._tell = tell
+        self._facts = facts
+        self._told: object = None
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._watch, name="gpu-news", daemon=True)
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._thread.start()
+
+    def look(self) -> None:
+        """Tells if something has changed since it last did."""
+        with self._lock:
+            models, card, pressure = self._cache.as_json(), self._card.as_json(), self._pressure.as_json()
+            news = {
+                "device": card["device"],
+                "card": card,
+                "models": [
+                    {key: model[key] for key in ("name", "state", "bytes", "size")} for model in models
+                ],
+                "level": pressure["index"],
+                "pressure": pressure,
+            }
+            allocated = self._card.allocated_bytes() // STEP_BYTES
+            seen = (news["models"], news["level"], pressure["lowered"], allocated)
+            if seen != self._told:
+                self._told = seen
+                self._tell(self._facts | news)
+
+    def _watch(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(INTERVAL_S):
+            try:
+                self.look()
+            except Exception as error:  # a lost device is told by the job that meets it
+                log.warning("could not look at the device", error=repr(error)[:300])
