@@ -7,7 +7,7 @@ whole picture, coarse to fine. Parts too thin to have an inside count with what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,11 +17,15 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 MOST_PX = 1024
 """Longer side of the picture that is read; no cloud shows more."""
-INSIDE_SHARE = 0.006
+INSIDE_SHARE = 0.004
 """Pixels between the outline and what counts as inside, over the picture's longer side."""
 COVERED = 0.9
 """Alpha of a pixel that is the object's alone. Where none reaches it, a lower alpha counts."""
 LOWER = (0.5, 0.1)
+GRAIN_SHARE = 0.02
+"""What varies within this share of the longer side is the material's grain ..."""
+GRAIN_QUANTILE = 0.55
+"""... as far as it is no stronger than in so many of the object's pixels: eyes and letters are not grain."""
 SLACK_SHARE = 0.015
 """A sample may miss the outline by this share of the longer side."""
 
@@ -33,11 +37,26 @@ class BledPicture:
     Attributes:
         rgb: (1, 3, H, W) float32 in 0..1. alpha: (H, W) float32 in 0..1. cover: (1, 1, H, W) float32, 1 on
             the object and just beside it, 0 away from it.
+        inside: (1, 1, H, W) float32, 1 where a colour is the picture's own.
     """
 
     rgb: Tensor
     alpha: Tensor
     cover: Tensor
+    inside: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """(3,) mean colour of the object."""
+        return (self.rgb * self.inside).sum(dim=(0, 2, 3)) / self.inside.sum()
+
+    def grain(self) -> BledPicture:
+        """The same picture with its materials' grain, darker and lighter, around 0."""
+        reach_px = max(1, round(GRAIN_SHARE * max(self.alpha.shape)))
+        fine = (self.rgb - _blur(_blur(self.rgb, reach_px), reach_px)).mean(dim=1, keepdim=True)
+        strength = fine.abs()[self.inside > 0].sort().values
+        limit = strength[int(GRAIN_QUANTILE * (len(strength) - 1))]
+        return replace(self, rgb=torch.maximum(torch.minimum(fine, limit), -limit).expand_as(self.rgb))
 
     def sample(self, places_px: Tensor, *, spacing_px: float = 1.0) -> tuple[Tensor, Tensor]:
         """Colours at places, bilinear.
@@ -60,7 +79,7 @@ class BledPicture:
             for image in (rgb, self.cover)
         )
         within = (grid[0, 0].abs() <= 1).all(dim=1)
-        return colours.T.clamp(0.0, 1.0), cover[0].clamp(0.0, 1.0) * within
+        return colours.T, cover[0].clamp(0.0, 1.0) * within
 
 
 def bleed_picture(image: Image.Image, device: torch.device) -> BledPicture | None:
@@ -76,7 +95,7 @@ def bleed_picture(image: Image.Image, device: torch.device) -> BledPicture | Non
     longest_px = max(alpha.shape)
     inside = _inside(mask, max(1, round(INSIDE_SHARE * longest_px)))
     cover = F.avg_pool2d(_grow(mask, max(1, round(SLACK_SHARE * longest_px))), 3, stride=1, padding=1)
-    return BledPicture(_spread(rgb, inside), alpha, cover)
+    return BledPicture(_spread(rgb, inside), alpha, cover, inside)
 
 
 def _object_mask(alpha: Tensor) -> Tensor | None:
@@ -101,11 +120,16 @@ def _grow(mask: Tensor, by_px: int) -> Tensor:
     return F.max_pool2d(mask, 2 * by_px + 1, stride=1, padding=by_px)
 
 
+def _blur(image: Tensor, by_px: int) -> Tensor:
+    padded = F.pad(image, [by_px] * 4, mode="replicate")
+    return F.avg_pool2d(padded, 2 * by_px + 1, stride=1)
+
+
 def _spread(rgb: Tensor, known: Tensor) -> Tensor:
     """Fills what is not known with the mean of what is known around it, the nearest first."""
     height, width = known.shape[2:]
     share = known
-    if min(height, width) == 1 and max(height, width) == 1:
+    if height == width == 1:
         return rgb
     size = [max(1, (height + 1) // 2), max(1, (width + 1) // 2)]
     weight = F.interpolate(share, size=size, mode="bilinear", antialias=True, align_corners=False)

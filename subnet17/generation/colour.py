@@ -25,9 +25,12 @@ GOOD_OVERLAP = 0.75
 TRUSTED_SHARE = {"mirror": (0.85, 0.95), "half turn": (0.95, 0.985), "front to back": (0.95, 0.985)}
 """Shares of fitting points at which a symmetry counts for nothing and for all. Left and right are mostly
 alike; a back like the front is believed only of shapes that leave little doubt."""
+MOST_COORDINATE = 1e6
+"""Points farther out, or not finite, only get the mean colour."""
 LEAST_SURE = 1e-3
 
 
+@torch.no_grad()
 def colour_surface(
     points: Tensor, normals: Tensor, picture: Image.Image, *, view: View | None = None
 ) -> tuple[Tensor, list[str]]:
@@ -42,8 +45,9 @@ def colour_surface(
         (N, 3) float32 colours in 0..1 on the points' device, never NaN, and notes: the view with its overlap,
         the symmetries used and the shares of points seen, mirrored and filled in.
     """
+    points, normals = points.float(), normals.float()
     rgb = torch.full_like(points, MID_GREY)
-    usable = torch.isfinite(points).all(dim=1)
+    usable = (points.abs() < MOST_COORDINATE).all(dim=1)
     bled = bleed_picture(picture, points.device)
     if bled is None or not bool(usable.any()):
         what = "the picture shows nothing" if bled is None else "the shape has no points"
@@ -71,7 +75,8 @@ def _colour(points: Tensor, normals: Tensor, picture: BledPicture, view: View) -
         notes.append(f"{symmetry.name}: {symmetry.share:.2f} of the surface fits")
     known = float(sure.mean())
     notes.append(f"colours: {seen:.2f} seen, {known - seen:.2f} from partners, {1 - known:.2f} filled in")
-    return _fill(points, rgb, sure, picture), notes
+    rest = _guess(points, rgb, sure, picture) + _grain(points, picture, view, raster)
+    return (rgb * sure[:, None] + rest * (1 - sure[:, None])).clamp(0.0, 1.0), notes
 
 
 def _add(rgb: Tensor, sure: Tensor, more: Tensor, surer: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,13 +87,20 @@ def _add(rgb: Tensor, sure: Tensor, more: Tensor, surer: Tensor) -> tuple[Tensor
     return torch.where(total[:, None] > 0, blend, rgb), total
 
 
-def _fill(points: Tensor, rgb: Tensor, sure: Tensor, picture: BledPicture) -> Tensor:
-    if not bool((sure > LEAST_SURE).any()):
-        inside = picture.cover[0, 0] * picture.alpha
-        mean = (picture.rgb[0] * inside).sum(dim=(1, 2)) / inside.sum().clamp_min(1e-9)
-        return mean.expand(len(points), 3)
-    spread = spread_colours(points, rgb, torch.where(sure > LEAST_SURE, sure, 0.0))
-    return (rgb * sure[:, None] + spread * (1 - sure[:, None])).clamp(0.0, 1.0)
+def _guess(points: Tensor, rgb: Tensor, sure: Tensor, picture: BledPicture) -> Tensor:
+    """(N, 3) smooth colours everywhere: those of what is seen around, or the picture's mean."""
+    sure = torch.where(sure > LEAST_SURE, sure, 0.0)
+    return spread_colours(points, rgb, sure) if bool(sure.any()) else picture.mean.expand_as(rgb)
+
+
+def _grain(points: Tensor, picture: BledPicture, view: View, raster: DepthRaster) -> Tensor:
+    """(N, 3) what the picture's materials vary by: smooth colours alone look like plastic.
+
+    Taken where the point would be if the back were folded to the front, so that heights stay what they are.
+    """
+    folded = view.fold_forward(points)
+    fine, cover = picture.grain().sample(view.project(folded)[:, :2], spacing_px=raster.spacing_px)
+    return fine * cover[:, None]
 
 
 def _trust(symmetry: Symmetry) -> float:

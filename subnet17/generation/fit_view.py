@@ -10,6 +10,7 @@ mirror image from behind. There the view nearer to the front wins, as pictures m
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from subnet17.generation.view import PARAMETERS, View, project
 
+Cost = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From (B, 6) candidates, (M, 3) points and the wanted (S, S) raster to (B,) costs."""
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom of the picture's outline, in pixels; the last two are just outside."""
 
@@ -34,7 +37,7 @@ MOST_PERSPECTIVE = 0.5
 KEPT = 6
 FINALISTS = 2
 COARSE_ROUNDS = 8
-FINE_ROUNDS = 10
+FINE_ROUNDS = 16
 STEPS = (0.1, 0.1, 0.1, 0.04, 0.04, 0.04)
 """First steps along the parameters; a candidate that has no better neighbour halves its own."""
 MIXED = (
@@ -46,6 +49,7 @@ MIXED = (
     (0.7, -0.7, 0.0, 0.3, 0.0, 0.0),
 )
 """Directions in which parameters make up for each other, as shares of `STEPS`."""
+FINE_STEP = 0.3
 MOST_TILT_RAD = 1.4
 BEHIND_COST = 0.04
 """Overlap that a view from straight behind must win by; from the side half of it."""
@@ -56,6 +60,7 @@ MASK_PX = 2 * FINE_PX
 """The outline's longer side when it is drawn: closer than any raster's cells, so that no cell is left out."""
 
 
+@torch.no_grad()
 def fit_view(points: Tensor, mask: Tensor) -> View:
     """Finds the camera whose outline of the points covers the mask best.
 
@@ -74,10 +79,10 @@ def fit_view(points: Tensor, mask: Tensor) -> View:
     few, many = _thin_out(unit, COARSE_POINTS), _thin_out(unit, FINE_POINTS)
     outline = _outline_places(mask, box)
     coarse, fine = _draw_wanted(outline, few, COARSE_PX), _draw_wanted(outline, many, FINE_PX)
-    best, costs = _refine(_search_coarsely(few, outline, coarse), few, coarse, COARSE_ROUNDS)
+    best, costs = _refine(_search_coarsely(few, outline, coarse), few, coarse, COARSE_ROUNDS, _costs)
     best = best[costs.argsort(stable=True)[:FINALISTS]]
-    best, costs = _refine(best, many, fine, FINE_ROUNDS, first_step=0.3)
-    winner = best[costs.argmin()][None]
+    best, missing = _refine(best, many, fine, FINE_ROUNDS, _missing, first_step=FINE_STEP)
+    winner = best[(missing + _oddness(best)).argmin()][None]
     iou = _overlap(draw_outlines(project(winner, many), len(fine)), fine)
     return _to_view([*winner[0].tolist(), float(iou)], centre, radius, box)
 
@@ -127,7 +132,13 @@ def _match_boxes(candidates: Tensor, points: Tensor, outline: Tensor) -> Tensor:
 
 
 def _refine(
-    candidates: Tensor, points: Tensor, wanted: Tensor, rounds: int, *, first_step: float = 1.0
+    candidates: Tensor,
+    points: Tensor,
+    wanted: Tensor,
+    rounds: int,
+    cost: Cost,
+    *,
+    first_step: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Moves every candidate to its best neighbour, or looks at closer ones where none is better.
 
@@ -137,10 +148,10 @@ def _refine(
     moves = _moves(candidates)
     steps = candidates.new_full((len(candidates), 1, 1), first_step)
     rows = torch.arange(len(candidates), device=candidates.device)
-    costs = _costs(candidates, points, wanted)
+    costs = cost(candidates, points, wanted)
     for _ in range(rounds):
         tried = _within_limits(candidates[:, None] + steps * moves)
-        tried_costs = _costs(tried.flatten(0, 1), points, wanted).view(len(candidates), -1)
+        tried_costs = cost(tried.flatten(0, 1), points, wanted).view(len(candidates), -1)
         costs, chosen = tried_costs.min(dim=1)
         candidates = tried[rows, chosen]
         steps = torch.where((chosen == 0)[:, None, None], steps / 2, steps)
@@ -162,11 +173,18 @@ def _within_limits(candidates: Tensor) -> Tensor:
 
 def _costs(candidates: Tensor, points: Tensor, wanted: Tensor) -> Tensor:
     """(B,) what the overlap lacks, and what an unusual direction costs."""
+    return _missing(candidates, points, wanted) + _oddness(candidates)
+
+
+def _missing(candidates: Tensor, points: Tensor, wanted: Tensor) -> Tensor:
     drawn = draw_outlines(project(candidates, points), len(wanted))
-    missing = 1 - _overlap(_soften(drawn), _soften(wanted[None]))
+    return 1 - _overlap(_soften(drawn), _soften(wanted[None]))
+
+
+def _oddness(candidates: Tensor) -> Tensor:
     behind = (1 - candidates[:, 0].cos()) / 2
     tilt = (candidates[:, 1].rad2deg() - USUAL_TILT_DEG) / TILT_SPAN_DEG
-    return missing + BEHIND_COST * behind + TILT_COST * tilt.square()
+    return BEHIND_COST * behind + TILT_COST * tilt.square()
 
 
 def _overlap(drawn: Tensor, wanted: Tensor) -> Tensor:

@@ -44,6 +44,7 @@ class DepthRaster:
         width, height = (float(side) for side in (high - low))
         fitting = math.sqrt(POINTS_PER_CELL * max(width * height, 1e-6) / len(points))
         self.cell_px = max(fitting, max(width, height) / MOST_CELLS, 1e-6)
+        self.spacing_px = self.cell_px / math.sqrt(POINTS_PER_CELL)
         self._low = low - 2 * self.cell_px
         self._size = (int(height / self.cell_px) + 5, int(width / self.cell_px) + 5)
         self._nearest = self._draw(places[view.facing(points, normals) > 0])
@@ -74,13 +75,20 @@ class DepthRaster:
         index, within = self._cells(places)
         slope = ((1 - cosines.square()).sqrt() / cosines.clamp_min(1e-3)).clamp_max(MOST_SLOPE)
         allowed = self.cell_px * (1 + REACH_CELLS * slope)
-        behind = places[:, 2] - self._front.flatten()[index] - allowed
-        clear = 1 - (behind / (2 * self.cell_px)).clamp(0.0, 1.0)
+        clear = torch.minimum(
+            self._clearness(places, self._front, index, allowed),
+            self._clearness(places, self._nearest, index, self.cell_px * (0.5 + slope)),
+        )
         sure = clear * _ramp(cosines, BLIND_COSINE, CLEAR_COSINE) * within
         if is_partner:
             floating = self._nearest.flatten()[index] - places[:, 2] - allowed
             sure = sure * (floating <= PARTNER_TOLERANCE * self._view.scale_px)
         return sure
+
+    def _clearness(self, places: Tensor, raster: Tensor, index: Tensor, allowed_px: Tensor) -> Tensor:
+        """(N,) 1 where a point is no farther behind the raster than allowed, soon 0 beyond that."""
+        behind = places[:, 2] - raster.flatten()[index] - allowed_px
+        return 1 - (behind / (2 * self.cell_px)).clamp(0.0, 1.0)
 
 
 def look_up(
@@ -102,8 +110,7 @@ def look_up(
         (N, 3) colours in 0..1 and (N,) 0..1, how sure they are.
     """
     places = view.project(points)
-    spacing_px = raster.cell_px / math.sqrt(POINTS_PER_CELL)
-    rgb, cover = picture.sample(places[:, :2], spacing_px=spacing_px)
+    rgb, cover = picture.sample(places[:, :2], spacing_px=raster.spacing_px)
     sure = raster.visibility(places, view.facing(points, normals), is_partner=is_partner)
     return rgb, sure * cover
 

@@ -59,6 +59,13 @@ class View:
         cosines: Tensor = (normals * ray).sum(dim=1) / ray.norm(dim=1).clamp_min(1e-6)
         return cosines.clamp(-1.0, 1.0)
 
+    def fold_forward(self, points: Tensor) -> Tensor:
+        """(N, 3) points; those in the half away from the camera mirrored into the near one, level."""
+        azimuth_rad = math.radians(self.azimuth_deg)
+        ahead = points.new_tensor([math.sin(azimuth_rad), 0.0, math.cos(azimuth_rad)])
+        behind = ((points - points.new_tensor(self.centre)) @ ahead).clamp_max(0.0)
+        return points - 2 * behind[:, None] * ahead
+
     def _unit(self, points: Tensor) -> Tensor:
         return (points - points.new_tensor(self.centre)) / self.radius
 
@@ -77,7 +84,9 @@ def project(candidates: Tensor, points: Tensor) -> Tensor:
     Returns:
         (B, M, 3): right and down in the picture's unit, and towards the viewer.
     """
-    turned = points @ _axes(candidates).transpose(1, 2)
+    axes = _axes(candidates)[:, None]
+    # Not a product of matrices: that may be rounded to TF32, which is off by half a pixel.
+    turned = points[:, :1] * axes[..., 0] + points[:, 1:2] * axes[..., 1] + points[:, 2:] * axes[..., 2]
     towards = turned[..., 2:]
     growth = candidates[:, 3].exp()[:, None, None] / (1 - candidates[:, 2, None, None] * towards)
     flat = turned[..., :2] * turned.new_tensor([1.0, -1.0]) * growth + candidates[:, None, 4:6]
