@@ -15,6 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from subnet17.gpu.compiled_blocks import compiled_only, preferred_attention
+
 TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 IMAGE_PARTS = ("transformer", "vae")
 
@@ -119,7 +121,8 @@ class ImageHalf:
         batch = {
             name: value.to(device).expand(len(seeds), *value.shape[1:]) for name, value in embedding.items()
         }
-        with self._stance(may_compile):
+        waiting = self._compiled and not may_compile
+        with preferred_attention(device), compiled_only() if waiting else contextlib.nullcontext():
             pixels = self._pipeline(
                 **batch,
                 height=side_px,
@@ -131,12 +134,6 @@ class ImageHalf:
                 return_dict=False,
             )[0]
         return to_pictures(pixels)
-
-    def _stance(self, may_compile: bool) -> contextlib.AbstractContextManager[object]:
-        if may_compile or not self._compiled:
-            return contextlib.nullcontext()
-        stance: contextlib.AbstractContextManager[object] = torch.compiler.set_stance("eager_on_recompile")
-        return stance
 
 
 def to_pictures(pixels: Tensor) -> list[Image.Image]:

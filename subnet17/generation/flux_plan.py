@@ -19,9 +19,6 @@ from subnet17.settings import GenerationTable
 
 FP8_CAPABILITY = (8, 9)
 """Ada and later multiply in fp8."""
-CUDNN_CAPABILITY = (9, 0)
-"""From Hopper on cuDNN's attention is the fastest one PyTorch has."""
-CUDNN_HEAD_DIMS = frozenset({64, 128})
 
 SMALL_CARD_BYTES = 40 * 2**30
 """Below it the text encoder is quantised too; larger cards keep bfloat16: it is exact, and faster."""
@@ -41,7 +38,6 @@ class Plan:
         image: Of the transformer's linear layers: fp8 weights, and activations quantised as they come.
         text: Of the text encoder's: fp8 weights only, to save memory.
         compile: Compile the repeated blocks and the VAE's decoder.
-        cudnn_attention: Ask for cuDNN's attention.
         compile_backend: TorchDynamo's back end; tests use "eager".
     """
 
@@ -49,7 +45,6 @@ class Plan:
     image: Precision = "full"
     text: Precision = "full"
     compile: bool = False
-    cudnn_attention: bool = False
     compile_backend: str = "inductor"
 
 
@@ -75,7 +70,6 @@ def choose_plan(settings: GenerationTable) -> Plan:
         image="fp8" if fp8 else "full",
         text="fp8" if fp8 and card_bytes < SMALL_CARD_BYTES else "full",
         compile=settings.compile,
-        cudnn_attention=capability >= CUDNN_CAPABILITY,
     )
 
 
@@ -105,8 +99,6 @@ def prepare_image(pipeline: Any, plan: Plan) -> None:
     config = _config("dynamic") if plan.image == "fp8" else None
     for block in image_blocks(transformer):
         _convert(block, plan.device, config, fuse=True)
-    if plan.cudnn_attention and transformer.config.attention_head_dim in CUDNN_HEAD_DIMS:
-        transformer.set_attention_backend("_native_cudnn")
     if plan.compile:
         how = {"backend": plan.compile_backend, "fullgraph": True, "dynamic": False}
         transformer.compile_repeated_blocks(**how)

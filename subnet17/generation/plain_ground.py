@@ -19,13 +19,14 @@ from subnet17.errors import InvalidInputError
 
 Float32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Index = npt.NDArray[np.intp]
 
 BORDER_SHARE = 0.02
 """Of the side: how far the border reaches that the ground is measured on."""
 NEAR = 0.035
 """OKLab distance up to which a pixel is ground; white to #f4f4f4 is 0.03."""
 FAR = 0.10
-"""From here on a pixel on the edge is wholly object."""
+"""From here on a pixel of a thin part is wholly object."""
 HOLE_NEAR = 0.012
 """An enclosed patch must be this close to the ground to be a hole and not, say, a white label."""
 HOLE_SHARE = 0.0005
@@ -66,13 +67,18 @@ class Ground:
 
     Attributes:
         distance: (H, W) OKLab distance of each pixel to the ground expected there.
-        colour: (H, W, 3) the ground expected there, sRGB 0..255.
+        plane: (3, 3) the ground's sRGB 0..255 at the middle, and its change per half picture along x and y.
         plain_share: Of the border's pixels, how many are within `NEAR`.
     """
 
     distance: Float32
-    colour: Float32
+    plane: Float32
     plain_share: float
+
+    def colour_at(self, rows: Index, columns: Index) -> Float32:
+        """(N, 3) the ground expected at pixels, sRGB 0..255."""
+        height, width = self.distance.shape
+        return cast(Float32, _basis(rows, columns, height, width) @ self.plane)
 
 
 class PlainBackground:
@@ -96,8 +102,7 @@ class PlainBackground:
                 measured=round(ground.plain_share, 3),
                 allowed=PLAIN_SHARE,
             )
-        alpha = soften(ground.distance, find_ground(ground.distance))
-        return _with_alpha(rgb, ground.colour, alpha)
+        return unmix(rgb, ground, find_ground(ground.distance))
 
 
 def to_oklab(rgb: npt.NDArray[np.uint8], *, flare: float = 0) -> Float32:
@@ -109,24 +114,20 @@ def to_oklab(rgb: npt.NDArray[np.uint8], *, flare: float = 0) -> Float32:
 def measure_ground(rgb: npt.NDArray[np.uint8]) -> Ground:
     """Fits a plane per channel to the border's colour; twice, the second time without what stood out."""
     height, width = rgb.shape[:2]
-    border = _border(height, width)
     lab = to_oklab(rgb, flare=FLARE)
-    y, x = np.mgrid[-1 : 1 : complex(0, height), -1 : 1 : complex(0, width)].astype(np.float32)
-    basis = np.stack([np.ones_like(x), x, y], axis=-1)
-    seen = np.concatenate([lab, rgb.astype(np.float32)], axis=-1)
-    values, where = seen[border], basis[border]
-    near = np.linalg.norm(values[:, :3] - np.median(values[:, :3], axis=0), axis=1) < FAR
-    for limit in (NEAR, NEAR):
+    rows, columns = np.nonzero(_border(height, width))
+    basis = _basis(rows, columns, height, width)
+    values = np.concatenate([lab[rows, columns], rgb[rows, columns].astype(np.float32)], axis=-1)
+    near = _length(values[:, :3] - np.median(values[:, :3], axis=0)) < FAR
+    plane: Float32 = np.zeros((3, 6), np.float32)
+    for _ in range(2):
         if near.sum() < 3:
-            break
-        plane = np.linalg.lstsq(where[near], values[near], rcond=None)[0]
-        off = np.linalg.norm(values[:, :3] - where @ plane[:, :3], axis=1)
-        near = off < limit
-    else:
-        expected = basis @ plane
-        distance = np.linalg.norm(lab - expected[..., :3], axis=-1).astype(np.float32)
-        return Ground(distance, expected[..., 3:].astype(np.float32), float(near.mean()))
-    return Ground(np.full((height, width), np.inf, np.float32), np.zeros_like(lab), 0.0)
+            return Ground(np.full((height, width), np.inf, np.float32), plane[:, 3:], 0.0)
+        plane = _fit(basis[near], values[near])
+        near = _length(values[:, :3] - basis @ plane[:, :3]) < NEAR
+    across = _steps(width)[None, :, None] * plane[1, :3] + plane[0, :3]
+    down = _steps(height)[:, None, None] * plane[2, :3]
+    return Ground(_length(lab - across - down), plane[:, 3:], float(near.mean()))
 
 
 def find_ground(distance: Float32) -> Mask:
@@ -143,23 +144,72 @@ def find_ground(distance: Float32) -> Mask:
     return cast(Mask, ground[patches])
 
 
-def soften(distance: Float32, ground: Mask) -> Float32:
-    """Alpha 0..1: 0 on the ground, 1 inside, and by distance in the pixels that touch the ground."""
-    edge = ndimage.binary_dilation(ground, iterations=EDGE_PX) & ~ground
-    alpha: Float32 = np.where(ground, np.float32(0), np.float32(1))
-    alpha[edge] = np.clip((distance[edge] - NEAR) / (FAR - NEAR), 0, 1)
-    return alpha
+def unmix(rgb: npt.NDArray[np.uint8], ground: Ground, is_ground: Mask) -> Image.Image:
+    """RGBA with an edge of soft pixels, which are mixtures of the ground and the object.
 
-
-def _with_alpha(rgb: npt.NDArray[np.uint8], ground: Float32, alpha: Float32) -> Image.Image:
-    """RGBA whose edge pixels are freed of the ground's share in their colour."""
-    edge = (alpha > 0) & (alpha < 1)
-    share = np.maximum(alpha[edge], np.float32(0.1))[:, None]
+    Their object's colour is the mean of the object beside them, and alpha its share in the mixture. Thin
+    parts have no inside to take a colour from: their alpha goes by distance, and they keep their colour.
+    """
+    edge = _grow(is_ground, EDGE_PX) & ~is_ground
+    rows, columns = np.nonzero(edge)
+    own, known = _colour_beside(rgb, ~is_ground & ~edge, rows, columns)
+    behind = ground.colour_at(rows, columns)
+    towards = own - behind
+    share = ((rgb[rows, columns] - behind) * towards).sum(-1) / np.maximum((towards**2).sum(-1), 1)
+    by_distance = (ground.distance[rows, columns] - NEAR) / (FAR - NEAR)
+    alpha: Float32 = np.where(is_ground, np.float32(0), np.float32(1))
+    alpha[rows, columns] = np.clip(np.where(known, share, by_distance), 0, 1)
     colours = rgb.copy()
-    own = (rgb[edge] - (1 - share) * ground[edge]) / share
-    colours[edge] = np.clip(np.rint(own), 0, 255).astype(np.uint8)
-    bytes_of_alpha = np.rint(alpha * 255).astype(np.uint8)
-    return Image.fromarray(np.dstack([colours, bytes_of_alpha]))
+    mixed = known & (share < 1)
+    colours[rows[mixed], columns[mixed]] = np.rint(own[mixed])
+    return Image.fromarray(np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)]))
+
+
+def _colour_beside(
+    rgb: npt.NDArray[np.uint8], inside: Mask, rows: Index, columns: Index
+) -> tuple[Float32, Mask]:
+    """(N, 3) mean colour of the inside within a few pixels of each pixel, and (N,) where there is any."""
+    reach = EDGE_PX + 2
+    total, count = np.zeros((len(rows), 3), np.float32), np.zeros((len(rows), 1), np.float32)
+    padded = np.pad(np.dstack([rgb * inside[..., None], inside]), ((reach, reach), (reach, reach), (0, 0)))
+    for down in range(2 * reach + 1):
+        for right in range(2 * reach + 1):
+            beside = padded[rows + down, columns + right]
+            total += beside[:, :3]
+            count += beside[:, 3:]
+    return total / np.maximum(count, np.float32(1)), count[:, 0] > 0
+
+
+def _fit(basis: Float32, values: Float32) -> Float32:
+    """Least squares by the normal equations; a picture of one row or column has no slope across it."""
+    ridge = np.eye(3, dtype=np.float32) * np.float32(1e-3)
+    return np.linalg.solve(basis.T @ basis + ridge * len(basis) * 1e-3, basis.T @ values).astype(np.float32)
+
+
+def _steps(count: int) -> Float32:
+    return np.linspace(-1, 1, count, dtype=np.float32) if count > 1 else np.zeros(1, np.float32)
+
+
+def _basis(rows: Index, columns: Index, height: int, width: int) -> Float32:
+    """(N, 3): one, x and y, which go from -1 to 1 over the picture."""
+    x, y = _steps(width)[columns], _steps(height)[rows]
+    return np.stack([np.ones_like(x), x, y], axis=-1)
+
+
+def _length(vectors: Float32) -> Float32:
+    return cast(Float32, np.sqrt(np.einsum("...c,...c->...", vectors, vectors)))
+
+
+def _grow(mask: Mask, reach: int) -> Mask:
+    """Every pixel within a square of `reach` around the mask's."""
+    for _ in range(reach):
+        for axis in (0, 1):
+            grown = mask.copy()
+            to, of = (np.moveaxis(array, axis, 0) for array in (grown, mask))
+            to[1:] |= of[:-1]
+            to[:-1] |= of[1:]
+            mask = grown
+    return mask
 
 
 def _border(height: int, width: int) -> Mask:

@@ -297,7 +297,7 @@ def test_precision_follows_the_card(
     card = type("Card", (), {"total_memory": total_gib * 2**30})
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
     plan = choose_plan(GenerationTable(device="cuda:0", **keys))
-    assert (plan.image, plan.text, plan.cudnn_attention) == (image, text, capability >= (9, 0))
+    assert (plan.image, plan.text) == (image, text)
 
 
 def refused(folder: Path) -> UnavailableError:
