@@ -177,7 +177,7 @@ def _colour_beside(
             beside = padded[rows + down, columns + right]
             total += beside[:, :3]
             count += beside[:, 3:]
-    return total / np.maximum(count, np.float32(1)), count[:, 0] > 0
+    return cast(Float32, total / np.maximum(count, np.float32(1))), count[:, 0] > 0
 
 
 def _fit(basis: Float32, values: Float32) -> Float32:
