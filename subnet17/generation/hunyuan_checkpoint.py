@@ -33,6 +33,9 @@ PIPELINE = "Hunyuan3DDiTFlowMatchingPipeline"
 CLONE = "Hunyuan3D-2"
 NEEDED = ("yaml", "safetensors", "accelerate", "hy3dgen.shapegen.pipelines")
 """Imported in this order; the last one imports many more."""
+UNUSED_PARTS = ("encoder", "pre_kl")
+"""Of a shape autoencoder: they turn meshes into latents. The clone's modules have them, the package's don't,
+nor do the files of shape models."""
 Weights = dict[str, Tensor]
 
 
@@ -131,8 +134,11 @@ def _make_module(pipelines: Any, config: dict[str, Any], weights: Weights) -> nn
 
     with init_empty_weights(include_buffers=False):
         module: nn.Module = _make(pipelines, config)
-    wanted = module.state_dict().keys()
-    module.load_state_dict(renamed_vision_weights(weights, wanted), assign=True)
+    for part in UNUSED_PARTS:
+        if hasattr(module, part):
+            delattr(module, part)
+    used = {name: tensor for name, tensor in weights.items() if name.partition(".")[0] not in UNUSED_PARTS}
+    module.load_state_dict(renamed_vision_weights(used, module.state_dict().keys()), assign=True)
     return module.eval().requires_grad_(False)
 
 

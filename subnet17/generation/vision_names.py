@@ -1,4 +1,4 @@
-"""Names of DINOv2's weights: as published with shape checkpoints, and as transformers calls them since 5.18.
+"""Names of DINOv2's weights: as published with shape checkpoints, and as newer transformers have them.
 
 Covers: the two layouts of the same tensors, either way round for reading a published file with a new library.
 Does not cover: other vision models, whose names are left alone.

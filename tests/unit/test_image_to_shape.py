@@ -23,7 +23,7 @@ from subnet17.generation.hunyuan_checkpoint import load_hunyuan  # noqa: E402
 from subnet17.generation.image_to_shape import ImageToShape, ShapeModel  # noqa: E402
 from subnet17.generation.shape_sampler import guidance_kind  # noqa: E402
 from subnet17.gpu.card import Card  # noqa: E402
-from subnet17.gpu.models import ModelCache  # noqa: E402
+from subnet17.gpu.models import Loaded, ModelCache  # noqa: E402
 from tests.tiny_hunyuan import SUBFOLDER, shape_config, write_decoder, write_shape_model  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -171,6 +171,27 @@ def test_another_decoder_is_taken_from_its_own_folder(checkpoints: Path) -> None
     assert model.decoder(latents)(torch.zeros(3, 3)).shape == (3,)
 
 
+def test_what_turns_meshes_into_latents_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = hunyuan_checkpoint.import_hy3dgen().ShapeVAE
+    plain = model.__init__
+
+    def with_encoder(self: Any, **params: Any) -> None:
+        plain(self, **params)
+        self.encoder = torch.nn.Linear(3, 3)
+        self.pre_kl = torch.nn.Linear(3, 3)
+
+    bare = write_shape_model(tmp_path / "standard" / SUBFOLDER)
+    monkeypatch.setattr(model, "__init__", with_encoder)
+    in_module_only = load_hunyuan(settings_for(tmp_path))
+    write_shape_model(bare)
+    in_both = load_hunyuan(settings_for(tmp_path))
+    monkeypatch.undo()
+    in_file_only = load_hunyuan(settings_for(tmp_path))
+    for pipeline in (in_module_only, in_both, in_file_only):
+        assert not hasattr(pipeline.vae, "encoder")
+        assert not any(tensor.is_meta for tensor in pipeline.vae.parameters())
+
+
 def test_work_is_given_up_between_steps(checkpoints: Path) -> None:
     model = ShapeModel(load_hunyuan(settings_for(checkpoints)), CPU)
     seen: list[str] = []
@@ -296,6 +317,36 @@ def test_where_compilation_fails_the_model_runs_without(checkpoints: Path) -> No
     shape.warm_up(Deadline.after(60))
     assert model.compiled == []
     assert len(model.latents(picture(), [1], steps=1, guidance=5.0, check=unhurried)) == 1
+
+
+def test_compiled_blocks_survive_moving_out_and_in(checkpoints: Path) -> None:
+    torch._dynamo.reset()
+    calls: list[str] = []
+
+    def noting(graph: Any, inputs: Any) -> Any:
+        def run(*arguments: Any) -> Any:
+            calls.append("compiled")
+            return graph(*arguments)
+
+        return run
+
+    model = ShapeModel(load_hunyuan(settings_for(checkpoints)), CPU, compiled=True, backend=noting)
+    cache = ModelCache(Card("cpu"), idle_unload_s=0, reserve_bytes=0)
+    cache.register("compiled", lambda: Loaded(model, model.modules), 10**6)
+    counts, values = [], []
+    with cache.lease("compiled", Deadline.after(60)), model.warming():
+        model.decoder(model.latents(picture(), [1], steps=1, guidance=5.0, check=unhurried))(
+            torch.zeros(1, 3)
+        )
+    for _ in range(2):
+        assert cache.evict_idle() > 0
+        calls.clear()
+        with cache.lease("compiled", Deadline.after(60)):
+            values.append(model.latents(picture(), [1], steps=1, guidance=5.0, check=unhurried))
+            model.decoder(values[-1])(torch.zeros(1, 3))
+        counts.append(len(calls))
+    assert counts == [2 + 2 + 2 + 2 + 1] * 2, "each of the blocks, and the points"
+    assert torch.equal(*values)
 
 
 def one_model_cache(model: ShapeModel) -> WholeCache:
