@@ -6,7 +6,7 @@ transformer of 24 GB in bfloat16 never lies on the card as a whole, and one that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,14 +38,14 @@ class Plan:
         image: Of the transformer's linear layers: fp8 weights, and activations quantised as they come.
         text: Of the text encoder's: fp8 weights only, to save memory.
         compile: Compile the repeated blocks and the VAE's decoder.
-        compile_backend: TorchDynamo's back end; tests use "eager".
+        compile_backend: Of `torch.compile`; tests count graphs with one of their own.
     """
 
     device: str
     image: Precision = "full"
     text: Precision = "full"
     compile: bool = False
-    compile_backend: str = "inductor"
+    compile_backend: str | Callable[..., Any] = "inductor"
 
 
 def choose_plan(settings: GenerationTable) -> Plan:
@@ -100,7 +100,7 @@ def prepare_image(pipeline: Any, plan: Plan) -> None:
     for block in image_blocks(transformer):
         _convert(block, plan.device, config, fuse=True)
     if plan.compile:
-        how = {"backend": plan.compile_backend, "fullgraph": True, "dynamic": False}
+        how: dict[str, Any] = {"backend": plan.compile_backend, "fullgraph": True, "dynamic": False}
         transformer.compile_repeated_blocks(**how)
         pipeline.vae.decoder.compile(**how)
     get_logger().info("picture model prepared", weights=plan.image, compiled=plan.compile)

@@ -36,6 +36,7 @@ from subnet17.generation.flux_plan import (  # noqa: E402
 from subnet17.generation.text_to_image import KEPT_EMBEDDINGS, TextToImage  # noqa: E402
 from subnet17.gpu.card import Card  # noqa: E402
 from subnet17.gpu.models import ModelCache  # noqa: E402
+from subnet17.gpu.residency import Residence  # noqa: E402
 from tests.tiny_flux import build_tiny_flux, build_tiny_klein, write_tiny_flux  # noqa: E402
 
 SIZE = 64
@@ -240,6 +241,39 @@ def test_text_weights_in_fp8_take_half_the_memory_and_mean_nearly_the_same(check
     assert 0 < (after - before).abs().mean() < 0.1 * before.abs().mean()
 
 
+def test_a_transformer_in_fp8_is_half_as_large_draws_the_same_and_moves_without_compiling_anew(
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quant_api = pytest.importorskip(
+        "torchao.quantization.quant_api", reason="only the GPU installation has it"
+    )
+    # torchao asks for a GPU, although the CPU has a (slow) kernel too.
+    monkeypatch.setattr(quant_api, "_check_hardware_support", lambda _: None)
+    torch._dynamo.reset()
+    pipeline = load_flux(table(checkpoints / "schnell")).to(dtype=torch.bfloat16)
+    embedding = TextHalf(pipeline).encode("a red ball")
+    before = np.asarray(ImageHalf(pipeline).paint(embedding, [1], size_px=SIZE, steps=2)[0]).astype(int)
+    bf16_bytes = Residence([pipeline.transformer.transformer_blocks], "cpu").nbytes
+    graphs: list[Any] = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    prepare_image(pipeline, Plan("cpu", image="fp8", compile=True, compile_backend=backend))
+    assert Residence([pipeline.transformer.transformer_blocks], "cpu").nbytes < 0.7 * bf16_bytes
+    half = ImageHalf(pipeline, compiled=True)
+    fp8 = np.asarray(half.paint(embedding, [1], size_px=SIZE, steps=2, may_compile=True)[0]).astype(int)
+    assert 0 < np.abs(fp8 - before).mean() < 0.1 * before.std()
+    compiled, residence = len(graphs), Residence(half.modules, "cpu")
+    for _ in range(2):
+        residence.move_in()
+        again = np.asarray(half.paint(embedding, [1], size_px=SIZE, steps=2)[0]).astype(int)
+        residence.move_out()
+        assert np.array_equal(again, fp8)
+    assert len(graphs) == compiled
+
+
 def test_layers_that_fp8_kernels_refuse_stay_as_they_are(checkpoints: Path) -> None:
     assert fits_fp8(torch.nn.Linear(32, 48)) and not fits_fp8(torch.nn.Linear(24, 48))
     assert not fits_fp8(torch.nn.Linear(32, 20)) and not fits_fp8(torch.nn.LayerNorm(32))
@@ -256,7 +290,7 @@ def test_blocks_compile_without_a_break_and_unknown_shapes_compile_nothing(
         graphs.append(graph)
         return graph.forward
 
-    plan = Plan("cpu", compile=True, compile_backend=backend)  # type: ignore[arg-type]
+    plan = Plan("cpu", compile=True, compile_backend=backend)
     flux, _ = painter(checkpoints / kind, plan=plan)
     plain, _ = painter(checkpoints / kind, plan=Plan("cpu"))
     flux.warm_up([SIZE], deadline=Deadline.after(120))
