@@ -117,23 +117,23 @@ def _inside(mask: Tensor, depth_px: int) -> Tensor:
 
 def _grow(mask: Tensor, by_px: int) -> Tensor:
     """Also the mask's neighbours up to so many pixels away; beyond the border there is nothing."""
-    return F.max_pool2d(mask, 2 * by_px + 1, stride=1, padding=by_px)
+    wide = F.max_pool2d(mask, (1, 2 * by_px + 1), stride=1, padding=(0, by_px))
+    return F.max_pool2d(wide, (2 * by_px + 1, 1), stride=1, padding=(by_px, 0))
 
 
 def _blur(image: Tensor, by_px: int) -> Tensor:
     padded = F.pad(image, [by_px] * 4, mode="replicate")
-    return F.avg_pool2d(padded, 2 * by_px + 1, stride=1)
+    return F.avg_pool2d(F.avg_pool2d(padded, (1, 2 * by_px + 1), stride=1), (2 * by_px + 1, 1), stride=1)
 
 
 def _spread(rgb: Tensor, known: Tensor) -> Tensor:
     """Fills what is not known with the mean of what is known around it, the nearest first."""
     height, width = known.shape[2:]
-    share = known
     if height == width == 1:
         return rgb
     size = [max(1, (height + 1) // 2), max(1, (width + 1) // 2)]
-    weight = F.interpolate(share, size=size, mode="bilinear", antialias=True, align_corners=False)
-    total = F.interpolate(rgb * share, size=size, mode="bilinear", antialias=True, align_corners=False)
+    weight = F.interpolate(known, size=size, mode="bilinear", antialias=True, align_corners=False)
+    total = F.interpolate(rgb * known, size=size, mode="bilinear", antialias=True, align_corners=False)
     found = weight > 1e-4
     coarse = _spread(torch.where(found, total / weight.clamp_min(1e-4), 0.0), found.float())
     wide = F.interpolate(coarse, size=[height, width], mode="bilinear", align_corners=False)
