@@ -32,6 +32,8 @@ FINE_BAND = 1.25
 """The same on the last level, which has most vertices. Ends of edges that cross are within 1.0."""
 SLOPE_QUANTILE = 0.9
 """Slopes vary over a surface; a band for the steepest would be wide everywhere else."""
+SLOPE_CELLS = 1_000_000
+"""Cells that slopes are taken from, about; torch's quantiles refuse more than 16 million."""
 SATURATED = 0.8
 """The band ends at this share of the median value of a side: a field that is flat but for a thin skin would
 otherwise put all of space in a band that follows its slope."""
@@ -41,6 +43,8 @@ MAX_CELLS = 4_000_000
 """Cells that one level may refine. 1,000 cells along an axis need 1.5 million for a large shape."""
 CROWDED_CELLS = 1_500_000
 """Above this, only cells with a change of sign are refined."""
+MAX_INSIDE = 0.95
+"""Share of the coarsest vertices that may be inside: a cube filled to its border is no shape."""
 MAX_UNREADABLE = 0.5
 """Share of the coarsest values that may be NaN or infinite."""
 
@@ -145,6 +149,8 @@ def _whole_grid(field: Field, resolution: int, bounds: float, device: torch.devi
             f"{unreadable} of the field's {len(values)} values are NaN or infinite",
             stage="surface", unreadable=unreadable, evaluated=len(values),
         )  # fmt: skip
+    if bool((values > 0).float().mean() > MAX_INSIDE):
+        raise StageError("the field is positive nearly everywhere", stage="surface", evaluated=len(values))
     if unreadable:
         values = _fill(values.view(side, side, side), readable.view(side, side, side)).flatten()
     first = keys.view(side, side, side)[:-1, :-1, :-1].reshape(-1, 1)
@@ -226,7 +232,8 @@ def _slope(corners: Tensor, crossing: Tensor) -> Tensor:
     Args:
         corners: (C, 8) values. crossing: (C,) bool.
     """
-    cube = corners.view(-1, 2, 2, 2)
+    every = 1 + len(corners) // SLOPE_CELLS
+    cube, crossing = corners.view(-1, 2, 2, 2)[::every], crossing[::every]
     ends = [cube.select(axis, 1) - cube.select(axis, 0) for axis in (1, 2, 3)]
     slopes = torch.stack([end.mean(dim=(1, 2)) for end in ends]).norm(dim=0)
     at_surface = torch.nanquantile(torch.where(crossing, slopes, torch.nan), SLOPE_QUANTILE)

@@ -1,7 +1,7 @@
 """Points of a surface as a closed skin of flat Gaussian discs, made on the points' device.
 
-Covers: discs at an equal share of the area each, picked along one space-filling curve over the surface and
-turned about their normals.
+Covers: discs picked at equal steps of area along one space-filling curve over the surface, turned about their
+normals; more and smaller ones where the surface bends.
 Not covered: sharp edges are not followed exactly, as they are for meshes (surface_discs.py).
 """
 
@@ -22,6 +22,14 @@ from subnet17.splat.surface_discs import GOLDEN_RAD, THICKNESS_RATIO
 RADIUS_RATIO = 0.85
 """Standard deviation of a disc over the square root of its area. A little more than on meshes, whose points
 are spread more evenly."""
+BEND = 0.3
+"""Turn of the normal, in radians, within a standard deviation from which discs are made smaller."""
+SMALLEST = 0.5
+"""Least size of a disc over that of an even share of the area."""
+BEND_STEPS = (1, 2, 3, 5)
+"""Places along the curve to the points that the normal is compared with."""
+BEND_REACH = 4.0
+"""Cells within which these count as neighbours."""
 CURVE_BITS = 10
 """Of each coordinate in a point's place on the curve."""
 AREA_STEPS = 2**20
@@ -54,16 +62,21 @@ def surface_to_cloud(
     if rgb.shape != surface.points.shape:
         raise InvalidInputError(f"colours of shape {tuple(rgb.shape)} for {len(surface)} points")
     order = torch.argsort(_curve_places(surface.points, surface.normals), stable=True)
-    picked, turn, of = _pick(surface.areas[order], count)
+    even = RADIUS_RATIO * (surface.areas.double().sum() / count).sqrt().float()
+    sizes = _size(surface.points[order], surface.normals[order], surface.cell_size, even)
+    weights = surface.areas[order] / sizes**2
+    picked, turn, of = _pick(weights, count)
     chosen = order[picked]
     quats = _stand(surface.normals[chosen])
-    quats = _spin(quats, torch.arange(count, device=quats.device) * GOLDEN_RAD % (2 * math.pi))
+    quats = _spin(
+        quats, torch.arange(count, dtype=torch.float64, device=quats.device) * GOLDEN_RAD % (2 * math.pi)
+    )
     means = surface.points[chosen] + _split(quats, turn, of, surface.areas[chosen])
-    radius = RADIUS_RATIO * (surface.areas.double().sum() / count).sqrt()
+    radii = RADIUS_RATIO * (weights.double().sum() / count).sqrt().float() * sizes[picked]
     if fit_extent is not None:
         means, factor = _fit(means, fit_extent)
-        radius = radius * factor
-    return _download(means, radius, quats, rgb[chosen])
+        radii = radii * factor
+    return _download(means, radii, quats, rgb[chosen])
 
 
 def _curve_places(points: Tensor, normals: Tensor) -> Tensor:
@@ -83,11 +96,27 @@ def _curve_places(points: Tensor, normals: Tensor) -> Tensor:
     return chart << 3 * CURVE_BITS | places
 
 
+def _size(points: Tensor, normals: Tensor, cell_size: float, radius: Tensor) -> Tensor:
+    """(N,) how large a disc should be over the even `radius`: smaller where the surface turns within it.
+
+    Args:
+        points: (N, 3) in the curve's order, in which most neighbours follow closely. normals: (N, 3).
+    """
+    bends = points.new_zeros(len(points))
+    for ahead in BEND_STEPS:
+        distances = (points[ahead:] - points[:-ahead]).norm(dim=1)
+        bend = (normals[ahead:] - normals[:-ahead]).norm(dim=1) / distances.clamp(min=1.5 * cell_size)
+        bend = torch.where(distances < BEND_REACH * cell_size, bend, 0.0)
+        bends[ahead:] = torch.maximum(bends[ahead:], bend)
+        bends[:-ahead] = torch.maximum(bends[:-ahead], bend)
+    return (BEND / (bends * radius).clamp(min=BEND)).clamp(min=SMALLEST)
+
+
 def _pick(areas: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Points at equal steps of the area summed along the curve.
 
     Args:
-        areas: (N,) in the curve's order.
+        areas: (N,) in the curve's order, weighted.
 
     Returns:
         (count,) int64 points, how often each was picked before, and how often it is picked in all.
@@ -138,10 +167,10 @@ def _fit(means: Tensor, extent: float) -> tuple[Tensor, Tensor]:
     return (means - (low + high) / 2) * (extent / longest), extent / longest
 
 
-def _download(means: Tensor, radius: Tensor, quats: Tensor, rgb: Tensor) -> GaussianCloud:
-    """Brings discs of one size to the CPU, in one transfer."""
-    sizes = torch.stack([radius, radius, THICKNESS_RATIO * radius]).log().float()
-    rows = torch.cat([means, sizes.expand_as(means), quats, (rgb - 0.5) / SH_C0], dim=1).cpu().numpy()
+def _download(means: Tensor, radii: Tensor, quats: Tensor, rgb: Tensor) -> GaussianCloud:
+    """Brings discs to the CPU, in one transfer."""
+    sizes = torch.stack([radii, radii, THICKNESS_RATIO * radii], dim=1).log()
+    rows = torch.cat([means, sizes, quats, (rgb - 0.5) / SH_C0], dim=1).cpu().numpy()
     return GaussianCloud(
         means=rows[:, :3],
         log_scales=rows[:, 3:6],

@@ -142,12 +142,13 @@ def test_unreadable_patches_are_bridged_and_told(value):
     "field",
     [
         lambda points: torch.full((len(points),), -1.0),
+        lambda points: torch.full((len(points),), 1.0),
         lambda points: torch.zeros(len(points)),
         lambda points: torch.full((len(points),), torch.nan),
         lambda points: ball(0.001, (0.0101, 0.0101, 0.0101)).distance(points),
         lambda points: ball().distance(points)[:, None],
     ],
-    ids=["outside", "zero", "nan", "too small", "shape"],
+    ids=["outside", "inside", "zero", "nan", "too small", "shape"],
 )
 def test_a_field_without_a_surface_is_told(field):
     with pytest.raises(StageError) as error:

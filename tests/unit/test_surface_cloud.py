@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from analytic_fields import CELL, ball, plate, shell, torus  # noqa: E402
+from analytic_fields import CELL, TILT, ball, plate, shell, torus  # noqa: E402
 from skimage.measure import marching_cubes  # noqa: E402
 from test_from_mesh import draw_silhouette, eroded, thin_axes  # noqa: E402
 
@@ -64,7 +64,7 @@ def test_skin_is_closed_and_keeps_to_the_silhouette(name, count):
         assert alpha[eroded(inside, 2)].mean() >= 0.99
         assert (
             alpha[eroded(outside, 3)].sum()
-            < (0.01 if count > 7000 or name != "plate" else 0.06) * alpha.sum()
+            < (0.01 if count > 7000 or name != "plate" else 0.03) * alpha.sum()
         )
 
 
@@ -100,7 +100,7 @@ def test_discs_lie_in_the_surface(name):
     distances = torch.cdist(torch.from_numpy(cloud.means[::50].copy()), surface.points)
     near = distances.argmin(dim=1)
     cosines = (surface.normals[near].numpy() * thin_axes(cloud)[::50]).sum(axis=1)
-    assert np.quantile(cosines, 0.02) > (0.99 if name != "ring" else 0.95)
+    assert np.quantile(cosines, 0.02) > (0.99 if name in ("ball", "torus") else 0.95)
 
 
 def test_rotations_vary_even_on_a_level_sheet():
@@ -123,7 +123,7 @@ def test_count_is_exact_and_discs_are_spread_by_area(count):
     share = float(surface.areas[outer].sum() / surface.areas.sum())
     assert (np.hypot(cloud.means[:, 0], cloud.means[:, 2]) > 0.6).mean() == pytest.approx(share, abs=0.005)
     assert np.exp(2 * cloud.log_scales[:, 0]).sum() == pytest.approx(
-        0.85**2 * float(surface.areas.sum()), rel=1e-3
+        0.85**2 * float(surface.areas.sum()), rel=0.01
     )
 
 
@@ -165,3 +165,12 @@ def test_unusable_requests_are_refused():
     dot = Surface(torch.zeros(1, 3), torch.tensor([[0.0, 1.0, 0.0]]), torch.zeros(1), 1.0, 0, 0)
     with pytest.raises(StageError, match="coincide"):
         surface_to_cloud(dot, torch.zeros(1, 3), count=7000)
+
+
+def test_discs_are_smaller_and_closer_where_the_surface_bends():
+    surface = find(plate(8 * CELL), resolution=192)
+    cloud = surface_to_cloud(surface, grey(surface), count=7000, fit_extent=None)
+    sizes = np.exp(cloud.log_scales[:, 0])
+    assert sizes.min() < 0.6 * np.median(sizes)
+    at_rim = np.abs(cloud.means @ TILT.numpy()[:, 0] + 0.003) > 0.7 - CELL
+    assert np.median(sizes[at_rim]) < 0.8 * np.median(sizes[~at_rim])
