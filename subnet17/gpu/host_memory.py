@@ -34,7 +34,7 @@ class HostBuffer:
     def __init__(self, nbytes: int, *, reader: torch.device) -> None:
         spare_bytes = available_bytes() - nbytes - SPARE_BYTES
         pages = mmap.mmap(-1, max(nbytes, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        _ask_for_huge_pages(pages)
+        _advise(pages, "MADV_HUGEPAGE")  # fewer pages to fault in and to lock
         self.bytes: Tensor = torch.frombuffer(pages, dtype=torch.uint8)[:nbytes]
         self.pinned = False
         if reader.type != "cuda" or not nbytes:
@@ -44,6 +44,9 @@ class HostBuffer:
             return
         with torch.cuda.device(reader):  # elsewhere it would cost a context on the first GPU
             self._pin(nbytes, reader)
+        if self.pinned:
+            # A fork has to copy page-locked pages at once, all of them, unless told not to.
+            _advise(pages, "MADV_DONTFORK")
 
     def _pin(self, nbytes: int, reader: torch.device) -> None:
         address = self.bytes.data_ptr()
@@ -69,10 +72,10 @@ def available_bytes() -> int:
     return min(machine_bytes, limit_bytes - used_bytes + int(stat.get("inactive_file", 0)))
 
 
-def _ask_for_huge_pages(pages: mmap.mmap) -> None:
+def _advise(pages: mmap.mmap, advice: str) -> None:
     try:
-        pages.madvise(mmap.MADV_HUGEPAGE)  # fewer pages to fault in and to lock
-    except (OSError, AttributeError):
+        pages.madvise(getattr(mmap, advice))
+    except (OSError, AttributeError):  # a kernel built without it
         return
 
 

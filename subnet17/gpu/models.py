@@ -13,7 +13,7 @@ from subnet17.deadline import Deadline
 from subnet17.errors import DeadlineError, UnavailableError
 from subnet17.gpu.cached_model import CachedModel, Loaded
 from subnet17.gpu.card import Card
-from subnet17.gpu.eviction import choose_victims
+from subnet17.gpu.eviction import SIMILAR, choose_victims
 from subnet17.gpu.faults import kind_of
 from subnet17.log import get_logger
 
@@ -100,17 +100,19 @@ class ModelCache:
     def prefetch(self, name: str) -> bool:
         """Starts to move a loaded model in, from a thread of its own; True if it did.
 
-        Does nothing where the model is in place or not loaded, room can't be made from idle models, or
-        another move is under way.
+        Does nothing where the model is in place or not loaded, another move is under way, or idle models
+        can't make room. Nor where larger ones would have to: by the time of the lease something smaller may
+        be idle (of text encoder, image and shape, the shape in use would put out the image model).
         """
         with self._changed:
             model = self._model(name)
+            if self._moving or model.state != "host":
+                return False
             victims = self._victims_for(model)
-            if self._moving or model.state != "host" or victims is None:
+            if victims is None or sum(victim.nbytes for victim in victims) > SIMILAR * model.nbytes:
                 return False
             move = self._claim(_Move(victims, model))
-        threading.Thread(target=self._prefetch, args=(move,), name=f"prefetch-{name}", daemon=True).start()
-        return True
+        return self._start_prefetch(move)
 
     def evict_idle(self, nbytes: int | None = None) -> int:
         """Moves idle models out until `nbytes` came free (default: all of them); bytes that did.
@@ -216,12 +218,12 @@ class ModelCache:
             model.doing = "moving" if model.measured else "loading"
         return move
 
-    def _carry_out(self, move: _Move) -> int:
+    def _carry_out(self, move: _Move, *, insist: bool = True) -> int:
         """Without the lock, which `/status/` and other leases need meanwhile. Bytes moved out."""
         try:
             freed_bytes = self._move_out(move.victims)
             if move.target and move.target.measured:
-                self._move_in(move.target)
+                self._move_in(move.target, insist=insist)
             elif move.target:
                 move.target.load_weights(self.card)
             return freed_bytes
@@ -244,8 +246,8 @@ class ModelCache:
             self.card.empty_cache()
         return freed_bytes
 
-    def _move_in(self, model: CachedModel) -> None:
-        if self._try_move_in(model):
+    def _move_in(self, model: CachedModel, *, insist: bool) -> None:
+        if self._try_move_in(model) or not insist:
             return
         with self._changed:
             idle = _Move(self._idle())
@@ -270,9 +272,18 @@ class ModelCache:
             return False
         return True
 
+    def _start_prefetch(self, move: _Move) -> bool:
+        thread = threading.Thread(target=self._prefetch, args=(move,), name="prefetch", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the machine has no thread left
+            self._settle(move)
+            return False
+        return True
+
     def _prefetch(self, move: _Move) -> None:
         try:
-            self._carry_out(move)
+            self._carry_out(move, insist=False)
         except Exception as error:  # the lease that follows meets it again, and tells its caller
             log.warning("prefetch failed", model=move.target and move.target.name, error=repr(error)[:300])
 

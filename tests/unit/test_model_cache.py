@@ -271,6 +271,13 @@ def test_pipeline_that_goes_round_moves_10_gb_a_task_and_not_22(moved_in: list[i
     assert states(cache)["image"] == "device"
 
 
+def test_last_use_counts_from_the_end_of_the_last_lease(moved_in: list[int]) -> None:
+    cache = make_cache({"a": 5, "b": 5, "c": 12})
+    use(cache, "a", "b", "a")
+    use(cache, "c")
+    assert states(cache) == {"a": "device", "b": "host", "c": "device"}
+
+
 def test_a_reserve_is_kept_beside_the_weights() -> None:
     cache = make_cache({"a": 5, "b": 5, "c": 5}, limit=17, reserve=3)
     use(cache, "a", "b", "c")
@@ -394,7 +401,9 @@ def test_prefetch_never_evicts_what_is_leased_nor_loads() -> None:
 
 
 def test_prefetch_does_not_block_and_a_lease_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = make_cache()
+    cache = make_cache({"small": 1, **SIZES})
+    use(cache, "small")
+    cache.evict_idle()
     use(cache, "text", "image", "shape")
     go = threading.Event()
     original = Residence.move_in
@@ -406,13 +415,47 @@ def test_prefetch_does_not_block_and_a_lease_waits_for_it(monkeypatch: pytest.Mo
     monkeypatch.setattr(Residence, "move_in", slow)
     assert cache.prefetch("text")
     assert states(cache)["text"] == "moving"
-    assert not cache.prefetch("shape"), "one move at a time"
+    assert not cache.prefetch("small"), "one move at a time"
     use(cache, "image")
     with ThreadPoolExecutor() as pool:
         leased = pool.submit(use, cache, "text")
         go.set()
         leased.result(10)
     assert states(cache)["text"] == "device"
+
+
+def test_prefetch_does_not_put_out_something_larger() -> None:
+    cache = make_cache()
+    use(cache, "text", "image", "shape")
+    with cache.lease("shape", soon()):
+        assert not cache.prefetch("text"), "only the image model is idle"
+    assert cache.prefetch("text")
+    wait_until(lambda: states(cache)["text"] == "device")
+    assert states(cache) == {"text": "device", "image": "device", "shape": "host"}
+
+
+def test_prefetch_without_memory_evicts_nothing_more(refuse_moves: list[int]) -> None:
+    cache = make_cache({"a": 5, "b": 6, "c": 7})
+    use(cache, "a", "b", "c")
+    cache.evict_idle(5 * GB)
+    refuse_moves.append(1)
+    assert cache.prefetch("a")
+    wait_until(lambda: not cache._moving)
+    assert not refuse_moves
+    assert states(cache) == {"a": "host", "b": "device", "c": "device"}
+
+
+def test_prefetch_without_a_thread_to_run_on_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = make_cache()
+    use(cache, "text", "image", "shape")
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert not cache.prefetch("text")
+    use(cache, "text")
 
 
 def test_failed_prefetch_leaves_the_error_to_the_lease(refuse_moves: list[int]) -> None:

@@ -142,6 +142,8 @@ def test_what_the_failed_try_held_is_gone_before_freeing(pressure: Pressure) -> 
         try:
             raise RuntimeError(OOM)
         except RuntimeError as error:
+            kept = error  # frame, error, traceback, frame: only the collector ends this
+            assert kept
             raise StageError("decode failed", stage="decode") from error
 
     alive: list[bool] = []

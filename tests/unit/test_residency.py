@@ -7,6 +7,8 @@ import gc
 import io
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +131,17 @@ def test_parts_that_only_overlap_keep_their_values() -> None:
         assert part.tolist() == list(range(start, start + 60))
 
 
+def test_tensors_that_share_bytes_out_of_step_keep_their_values() -> None:
+    memory = bytearray(range(64))
+    module = nn.Module()
+    module.register_buffer("bytes", torch.frombuffer(memory, dtype=torch.uint8))
+    module.register_buffer("words", torch.frombuffer(memory, dtype=torch.int32, offset=2, count=4))
+    expected = module.words.tolist()
+    Residence([module], "cpu").move_in()
+    assert module.words.tolist() == expected
+    assert module.bytes.tolist() == list(range(64))
+
+
 def test_what_the_weights_held_before_is_released() -> None:
     net = nn.Linear(64, 64)
     storage = weakref.ref(net.weight.untyped_storage())
@@ -225,11 +238,49 @@ def test_compiled_graph_is_not_compiled_again_after_a_move() -> None:
     compiled = torch.compile(net, backend=backend)
     with torch.inference_mode():
         before = compiled(WORDS)
+        earlier = []  # kept, so that each move finds another address
         for _ in range(2):
+            earlier.append(home._flat)
             home.move_out()
             home.move_in()
             assert torch.equal(compiled(WORDS), before)
     assert compiled_times == [1]
+    assert len({flat.data_ptr() for flat in [*earlier, home._flat]}) == 3
+
+
+class Stream:
+    """Notes what it was asked to do."""
+
+    def __init__(self, name: str, events: list[str]) -> None:
+        self.name = name
+        self.events = events
+
+    def record_event(self) -> str:
+        self.events.append(f"{self.name} records")
+        return "arrived"
+
+    def wait_event(self, event: str) -> None:
+        self.events.append(f"{self.name} waits for {event}")
+
+
+def test_user_waits_for_the_transfer_and_the_block_for_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    side, user = Stream("side", events), Stream("user", events)
+    monkeypatch.setattr(residency, "_on_side_stream", lambda _: nullcontext(side))
+    monkeypatch.setattr(residency.torch.cuda, "current_stream", lambda _: user)
+    monkeypatch.setattr(
+        torch.Tensor, "copy_", lambda self, source, non_blocking=False: events.append(f"copy {non_blocking}")
+    )
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: events.append("block kept for user"))
+    home = Residence([nn.Linear(2, 2)], "cpu")
+    events.clear()
+    home.wait()
+    assert events == []
+    home.move_in()
+    home.wait()
+    home.wait()
+    told = ["user waits for arrived", "block kept for user"]
+    assert events == ["copy True", "side records", *told, *told]
 
 
 def test_float8_weights_move_with_equal_outputs() -> None:
@@ -257,6 +308,7 @@ class Wrapper(torch.Tensor):
     """The least a quantised tensor has: no bytes of its own, a device, inner tensors."""
 
     inner: Tensor
+    renewed = 0
 
     @staticmethod
     def __new__(cls, inner: Tensor, device: str = "") -> Wrapper:
@@ -272,6 +324,7 @@ class Wrapper(torch.Tensor):
 
     @staticmethod
     def __tensor_unflatten__(inner: dict[str, Tensor], _: object, __: object, ___: object) -> Wrapper:
+        Wrapper.renewed += 1
         return Wrapper(inner["inner"])
 
     @classmethod
@@ -288,7 +341,11 @@ def test_wrapper_made_on_a_gpu_learns_where_its_inner_tensors_went() -> None:
     home = Residence([holder], "cpu")
     assert holder[0] is weight
     assert weight.device.type == "cpu"
+    renewed = Wrapper.renewed
     home.move_in()
+    assert Wrapper.renewed == renewed + 1
+    home.move_out()
+    assert Wrapper.renewed == renewed + 2
     assert weight.inner.data_ptr() == weights_of([holder]).plain[0].data_ptr()
 
 
@@ -365,8 +422,6 @@ class Runtime:
 
 @pytest.fixture
 def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
-    from contextlib import nullcontext  # noqa: PLC0415
-
     fake = Runtime()
     monkeypatch.setattr(host_memory.torch.cuda, "cudart", lambda: fake)
     monkeypatch.setattr(host_memory.torch.cuda, "synchronize", lambda *_: None)
@@ -388,6 +443,20 @@ def test_host_buffer_is_locked_whole_and_released_with_its_owner(runtime: Runtim
     del buffer
     assert not runtime.locked
     assert view.tolist() == [7] * 5, "who still reads it can"
+
+
+def test_locked_pages_are_not_copied_by_a_fork(runtime: Runtime) -> None:
+    buffer = HostBuffer(10_000, reader=GPU)
+    kept: str | None = None
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        words = line.split()
+        if "-" in words[0] and not words[0].endswith(":"):
+            first, past = (int(number, 16) for number in words[0].split("-"))
+            inside = first <= buffer.bytes.data_ptr() < past
+        elif words[0] == "VmFlags:" and inside:
+            kept = line
+    assert kept is not None
+    assert " dc" in kept
 
 
 def test_host_buffer_for_the_cpu_is_not_locked(runtime: Runtime) -> None:
