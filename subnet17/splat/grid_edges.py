@@ -19,6 +19,9 @@ BALANCE = 4.0
 """Largest weight of the shorter of a line's two halves over the longer. The weights that suit a curve, the
 inverse lengths, would leave a very short half, mostly noise, to decide."""
 
+FOLDED = 1e-6
+"""Square cells that two lines must span to say anything."""
+
 
 @dataclass(frozen=True)
 class Links:
@@ -89,6 +92,9 @@ def edge_normals(links: Links, crossings: Crossings, shares: Tensor) -> Tensor:
     turned = [(axes + turn) % 3 for turn in (1, 2)]
     one, other = (_tangent(links, crossings, shares, places, across) for across in turned)
     parts = [one[:, 1] * other[:, 1], -one[:, 0] * other[:, 1], -other[:, 0] * one[:, 1]]
+    # In noise the lines can fold back on themselves; the edge's own direction is all that is known then.
+    folded = torch.stack(parts).abs().amax(dim=0) < FOLDED
+    parts[0] = torch.where(folded, 1.0, parts[0])
     normals = torch.empty_like(shares[:, None].expand(-1, 3))
     for axis, part in zip([axes, *turned], parts, strict=True):
         normals.scatter_(1, axis[:, None], part[:, None])

@@ -163,6 +163,19 @@ def test_noise_is_refused_before_it_fills_the_memory(monkeypatch):
         find(lambda points: torch.randn(len(points), generator=noise))
 
 
+@pytest.mark.parametrize("noise", [0.01, 0.3, 3.0])
+def test_noise_on_the_field_gives_usable_points(noise):
+    random = torch.Generator().manual_seed(0)
+    surface = find(
+        lambda points: saturated(torus())(points) + noise * torch.randn(len(points), generator=random)
+    )
+    assert surface.normals.norm(dim=1).sub(1).abs().max() < 1e-5
+    assert torch.isfinite(surface.points).all()
+    assert surface.areas.max() <= 1.001 * CELL**2
+    if noise == 0.01:
+        assert angles_deg(surface, torus()).mean() < 4
+
+
 def test_what_leaves_the_cube_is_closed_at_its_border():
     surface = find(ball(0.6, (0.8, 0.0, 0.0)).distance)
     lid = surface.normals[:, 0] > 0.99
