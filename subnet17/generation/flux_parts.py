@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from subnet17.gpu.compiled_blocks import compiled_only, preferred_attention
+from subnet17.gpu.recorded import ONCE_PER_ASSET, record_forward
 
 TEXT_PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 IMAGE_PARTS = ("transformer", "vae")
@@ -51,6 +52,7 @@ class TextHalf:
         self._tokens = tokens_of(pipeline)
         self._guided = is_guided(pipeline)
         self._pipeline = _without(pipeline, IMAGE_PARTS)
+        self.recorded = [record_forward(encoder, after=ONCE_PER_ASSET) for encoder in self.modules]
 
     @property
     def modules(self) -> list[nn.Module]:
@@ -86,6 +88,7 @@ class ImageHalf:
         self._guidance = guidance_of(pipeline)
         self._pipeline = _without(pipeline, TEXT_PARTS)
         self._compiled = compiled
+        self.recorded = [record_forward(pipeline.transformer)]
         self.multiple_px = 2 * int(pipeline.vae_scale_factor)
 
     @property

@@ -130,7 +130,7 @@ class ImageToShape:
             distilled=any(word in self._settings.subfolder for word in DISTILLED),
             compiled=self._settings.compile and device.type == "cuda",
         )
-        return Loaded(model, model.modules)
+        return Loaded(model, model.modules, model.recorded)
 
 
 def _run_once(held: ShapeLease, seeds: Sequence[int]) -> None:

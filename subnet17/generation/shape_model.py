@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from subnet17.errors import ConfigError, InvalidInputError, StageError
 from subnet17.generation.field_decoder import Field, FieldDecoder
 from subnet17.generation.hunyuan_checkpoint import precision_for
-from subnet17.generation.shape_sampler import guidance_kind, plan, sample
+from subnet17.generation.shape_sampler import guidance_kind, plan, predict, sample
 from subnet17.gpu.compiled_blocks import (
     compile_blocks,
     compiled_only,
@@ -25,6 +26,7 @@ from subnet17.gpu.compiled_blocks import (
     preferred_attention,
     repeated_blocks,
 )
+from subnet17.gpu.recorded import ONCE_PER_ASSET, Recorded, record_forward
 
 MIN_SIDE_PX = 8
 """Of what a picture shows; less is noise of the background removal."""
@@ -67,6 +69,9 @@ class ShapeModel:
         blocks = [block for module in self.modules for block in repeated_blocks(module)]
         self.compiled = compile_blocks([*blocks, self.field_decoder], backend=backend) if compiled else []
         self._warming = False
+        denoiser, encoder = pipeline.model, pipeline.conditioner.main_image_encoder.model
+        self._step = Recorded(partial(predict, denoiser), denoiser.latent_in.weight.data_ptr)
+        self.recorded = [self._step, record_forward(encoder, after=ONCE_PER_ASSET)]
 
     @property
     def modules(self) -> list[torch.nn.Module]:
@@ -104,8 +109,9 @@ class ShapeModel:
         with self._running():
             features = self._features(image, len(seeds), doubled=kind == "doubled")
             found = sample(
-                self.pipeline.model, features, noise, schedule, guidance=guidance, kind=kind, check=check
-            )
+                self.pipeline.model, features, noise, schedule,
+                guidance=guidance, kind=kind, check=check, step=self._step,
+            )  # fmt: skip
         if not bool(torch.isfinite(found).all()):
             raise StageError("the shape model returned numbers that are not finite", stage="shape")
         return found

@@ -13,6 +13,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -71,6 +72,7 @@ def sample(
     guidance: float,
     kind: GuidanceKind,
     check: Callable[[str], object],
+    step: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Latents (B, L, C).
 
@@ -83,14 +85,16 @@ def sample(
         kind: From `guidance_kind`.
         check: Called with the name of each step before it is issued; raises to give up. The GPU runs behind
             the host by the thousand kernels that its queue holds, about one step.
+        step: `predict` of this model, recorded; None: as it is.
     """
     context = model.cond_in(features)
     moods = _step_vectors(model, schedule.times, guidance, kind)
+    step = step or partial(predict, model)
     latents = noise
     for index, moment in enumerate(schedule.moments):
         check(f"shape step {index + 1} of {len(schedule.moments)}")
         doubled = torch.cat((latents, latents)) if kind == "doubled" else latents
-        drift = _predict(model, doubled, context, moods[index : index + 1])
+        drift = step(doubled, context, moods[index : index + 1])
         if kind == "doubled":
             seen, unseen = drift.chunk(2)
             drift = unseen + guidance * (seen - unseen)
@@ -98,7 +102,14 @@ def sample(
     return latents
 
 
-def _predict(model: Any, latents: Tensor, context: Tensor, mood: Tensor) -> Tensor:
+def predict(model: Any, latents: Tensor, context: Tensor, mood: Tensor) -> Tensor:
+    """(B, L, C) drift of the latents in one step.
+
+    Args:
+        model: A Hunyuan3DDiT.
+        latents: (B, L, C). context: (B, T, W) the picture's features, taken in by `cond_in`.
+        mood: (1, W) what modulates the blocks in this step.
+    """
     x = model.latent_in(latents)
     for block in model.double_blocks:
         x, context = block(img=x, txt=context, vec=mood, pe=None)

@@ -142,7 +142,7 @@ class TextToImage:
         prepare_text(pipeline, self._chosen())
         half = TextHalf(pipeline)
         self._let_go(TEXT_ENCODER)
-        return Loaded(half, half.modules)
+        return Loaded(half, half.modules, half.recorded)
 
     def _load_image(self) -> Loaded:
         from subnet17.generation.flux_parts import ImageHalf  # noqa: PLC0415 - imports torch
@@ -152,7 +152,7 @@ class TextToImage:
         prepare_image(pipeline, self._chosen())
         half = ImageHalf(pipeline, compiled=self._chosen().compile)
         self._let_go(IMAGE)
-        return Loaded(half, half.modules)
+        return Loaded(half, half.modules, half.recorded)
 
     def _whole_pipeline(self) -> Any:
         if self._pipeline is None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from torch import nn
 
 from subnet17.gpu.card import Card
+from subnet17.gpu.recorded import Recorded
 from subnet17.gpu.residency import Residence, ordinary_mode
 
 State = Literal["unloaded", "loading", "host", "moving", "device"]
@@ -23,10 +24,12 @@ class Loaded:
     Attributes:
         value: What a lease yields: a pipeline, a tuple of modules.
         modules: Whose weights the cache moves. On the CPU or on the device, all surgery done.
+        recorded: What was recorded of them, dropped when they leave the device.
     """
 
     value: Any
     modules: Sequence[nn.Module]
+    recorded: Sequence[Recorded] = ()
 
 
 @dataclass(eq=False)
@@ -37,6 +40,7 @@ class CachedModel:
     load: Callable[[], Loaded]
     assumed_bytes: int
     value: Any = None
+    recorded: Sequence[Recorded] = ()
     residence: Residence | None = None
     doing: Literal["", "loading", "moving"] = ""
     last_use_s: float = 0.0
@@ -92,7 +96,7 @@ class CachedModel:
         with ordinary_mode():
             loaded = self.load()
         self.residence = Residence(loaded.modules, card.device)
-        self.value = loaded.value
+        self.value, self.recorded = loaded.value, loaded.recorded
         card.empty_cache()  # where loading used the device
 
     def move_in(self, card: Card) -> None:
@@ -105,6 +109,8 @@ class CachedModel:
         """Leaves the device; bytes that came free."""
         if not (self.residence and self.residence.in_place):
             return 0
+        for recorded in self.recorded:
+            recorded.forget()
         self.residence.move_out()
         card.count(-self.residence.nbytes)
         return self.residence.nbytes
