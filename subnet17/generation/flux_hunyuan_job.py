@@ -37,6 +37,8 @@ SEED_STEP = 0x1E3779B97F4A7C15
 """Between the seeds of these pictures: far apart, so that neighbouring seeds share none."""
 SEEDS = 2**63
 MIN_BATCH_POINTS = 1024
+MAX_PICTURE_PX = 1024
+"""Side of the framed picture: what is sent may have 4096, and the splats show no more."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class FluxHunyuanJob:
         """RGBA of the object alone, framed as the shape model wants it."""
         with self.stages("background"):
             cut, notes = cut_out(image, self.pieces.background)
-            framed = frame(cut, max(image.size))
+            framed = frame(cut, min(max(image.size), MAX_PICTURE_PX))
         self.notes.extend(notes)
         return framed
 

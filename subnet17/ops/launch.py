@@ -81,11 +81,15 @@ def _start(settings: Settings, *, local: bool) -> None:
     if LOCAL_SUBNET in [p.name for p in missing]:
         _set_ledger_aside(settings)
     servers = [p for p in missing if p.name != MINER]
-    _start_and_wait(servers, local=local)
-    _start_and_wait([p for p in missing if p.name == MINER], local=local)  # it needs what the others offer
+    # Models are fetched and compiled before a server is ready; the embedded back ends take seconds.
+    load_s = max(settings.generation.load_timeout_s, settings.validation.load_timeout_s)
+    timeout_s = HEALTHY_TIMEOUT_S if local else max(HEALTHY_TIMEOUT_S, load_s)
+    _start_and_wait(servers, timeout_s, local=local)
+    # the miner needs what the others offer
+    _start_and_wait([p for p in missing if p.name == MINER], timeout_s, local=local)
     if not missing:
         console.print("all processes run already")
-    _wait_healthy(processes)
+    _wait_healthy(processes, timeout_s)
     _print_table(processes)
     if local:
         since_s = started_s if missing else 0.0
@@ -99,11 +103,11 @@ def _print_accepted(accepted: Acceptance, console: Console) -> None:
     console.print(f"[green]accepted[/] by validator {accepted.validator}: {line}", soft_wrap=True)
 
 
-def _start_and_wait(processes: list[Process], *, local: bool) -> None:
+def _start_and_wait(processes: list[Process], timeout_s: float, *, local: bool) -> None:
     if processes:
         console.print(f"starting {', '.join(p.name for p in processes)}")
         pm2.start_apps([p.name for p in processes], local=local)
-        _wait_healthy(processes)
+        _wait_healthy(processes, timeout_s)
 
 
 def _ledger_of(settings: Settings) -> Path:
@@ -142,8 +146,8 @@ def _why_outdated(app: pm2.Pm2App, wanted_args: tuple[str, ...] | None, settings
     return "" if app.settings == fingerprint(settings) else "its settings have changed"
 
 
-def _wait_healthy(processes: list[Process]) -> None:
-    deadline_s = time.monotonic() + HEALTHY_TIMEOUT_S
+def _wait_healthy(processes: list[Process], timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
     waiting = list(processes)
     with console.status("waiting until all are healthy"):
         while waiting := [p for p in waiting if not _is_healthy(p)]:
@@ -155,7 +159,7 @@ def _wait_healthy(processes: list[Process]) -> None:
             if time.monotonic() > deadline_s:
                 names = ", ".join(p.name for p in waiting)
                 raise PeerTimeoutError(
-                    f"not healthy after {HEALTHY_TIMEOUT_S:.0f} s: {names}; {_last_lines(waiting[0].name)}"
+                    f"not healthy after {timeout_s:.0f} s: {names}; {_last_lines(waiting[0].name)}"
                 )
             time.sleep(POLL_S)
 
