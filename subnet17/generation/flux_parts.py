@@ -52,7 +52,9 @@ class TextHalf:
         self._tokens = tokens_of(pipeline)
         self._guided = is_guided(pipeline)
         self._pipeline = _without(pipeline, IMAGE_PARTS)
-        self.recorded = [record_forward(encoder, after=ONCE_PER_ASSET) for encoder in self.modules]
+        # CLIP launches small kernels one by one; T5 and Qwen have work enough, and are compiled.
+        clip = [pipeline.text_encoder] if "text_encoder_2" in pipeline.components else []
+        self.recorded = [record_forward(encoder, after=ONCE_PER_ASSET) for encoder in clip]
 
     @property
     def modules(self) -> list[nn.Module]:
