@@ -129,6 +129,41 @@ class ValidationTable(ServerTable):
     max_body_bytes: int = Field(128 * 2**20, ge=2**16, description="Of one request.")
     max_asset_bytes: int = Field(512 * 2**20, ge=2**16, description="Of one asset after decompression.")
     max_splats: int = Field(2_000_000, ge=7000, le=5_000_000, description="Of one asset; more are refused.")
+    device: str = Field(
+        "cuda", description="Where networks and renderer run; one worker for each device named: cuda:0,cuda:1"
+    )
+    text_alignment_model: str = Field(
+        "laion/CLIP-convnext_large_d.laion2B-s26B-b102K-augreg",
+        description="Hub id or folder of the network that compares views with a text.",
+    )
+    text_alignment_revision: str = Field("", description="Its commit on the hub; empty: the pinned one.")
+    image_alignment_model: str = Field(
+        "microsoft/LLM2CLIP-Openai-L-14-336",
+        description="Hub id or folder of the network that compares views with a picture.",
+    )
+    image_alignment_revision: str = Field("", description="Its commit on the hub; empty: the pinned one.")
+    image_tasks: bool = Field(
+        True, description="Score against pictures; without, the reference scorer spares the network for it."
+    )
+    quality_model: str = Field(
+        "404-Gen/validation", description="Hub id or folder that holds quality_scorer.safetensors."
+    )
+    quality_revision: str = Field("", description="Its commit on the hub; empty: the pinned one.")
+    quality_backbone: str = Field(
+        "facebook/dinov2-small", description="Hub id or folder of the backbone's configuration."
+    )
+    quality_backbone_revision: str = Field("", description="Its commit on the hub; empty: the pinned one.")
+    lpips_model: str = Field(
+        "", description="Folder with AlexNet's weights for LPIPS; empty: those of the installed libraries."
+    )
+    compile: bool = Field(True, description="Compile the networks on a GPU while loading.")
+    vram_limit_bytes: int = Field(0, ge=0, description="What this server may take of a GPU; 0: all of it.")
+    memory_cleanup_threshold: Fraction = Field(
+        0.9, description="Share of that from which idle networks are moved out."
+    )
+    idle_unload_s: float = Field(
+        0.0, ge=0, le=86_400, description="Without work for so long, all networks are moved out; 0: never."
+    )
 
 
 class MinerTable(_Table):
