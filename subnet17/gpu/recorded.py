@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -115,15 +116,22 @@ class _Graph:
         own = [next(inputs) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         args, keywords = pytree.tree_unflatten(own, tree)
         answers: list[Any] = []
-        self._recording = recorder(lambda: answers.append(function(*args, **keywords)))
+        with _on(self._inputs):
+            self._recording = recorder(lambda: answers.append(function(*args, **keywords)))
         self._outputs, self._form = pytree.tree_flatten(answers[-1])
 
     def run(self, tensors: list[Tensor]) -> Any:
-        for own, given in zip(self._inputs, tensors, strict=True):
-            own.copy_(given)
-        self._recording.replay()
+        with _on(self._inputs):
+            for own, given in zip(self._inputs, tensors, strict=True):
+                own.copy_(given)
+            self._recording.replay()
         found = [leaf.clone() if isinstance(leaf, Tensor) else leaf for leaf in self._outputs]
         return pytree.tree_unflatten(found, self._form)
+
+
+def _on(tensors: list[Tensor]) -> AbstractContextManager[Any]:
+    """Graphs are recorded and replayed on the current device, which need not be the weights'."""
+    return torch.cuda.device(tensors[0].device) if tensors and tensors[0].is_cuda else nullcontext()
 
 
 def record_forward(module: nn.Module, *, after: int = RECORD_AFTER) -> Recorded:
