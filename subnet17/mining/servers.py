@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import stamina
 
+from subnet17.deadline import TIMEOUT_HEADER
 from subnet17.errors import (
     InvalidInputError,
     OverloadedError,
@@ -41,8 +42,6 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 """How an SPZ of this subnet begins: the whole stream is one zstd frame."""
 FAILOVER_ON = (PeerError, UnavailableError, OverloadedError)
 MAX_RETRY_AFTER_S = 60.0
-TIMEOUT_HEADER = "X-Timeout-S"
-"""Tells a server when we stop waiting, so that it drops work nobody wants any more."""
 
 
 class Servers:

@@ -7,7 +7,6 @@ import hmac
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from ipaddress import ip_address
 from typing import Any, Protocol
 
 import uvicorn
@@ -16,6 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from subnet17 import __version__
+from subnet17.addresses import is_loopback
 from subnet17.errors import ConfigError, UnauthorizedError
 from subnet17.mining.metrics import Metrics
 from subnet17.settings import MinerTable
@@ -88,7 +88,7 @@ async def serve_status(miner: Reported, settings: MinerTable) -> AsyncIterator[N
     Raises:
         ConfigError: the address is taken or can't be used, or it is open to others without an API key.
     """
-    if not _is_loopback(settings.host) and not settings.api_key:
+    if not is_loopback(settings.host) and not settings.api_key:
         raise ConfigError(
             f"[miner] host {settings.host} is open to others: set [miner] api_key", key="miner.host"
         )
@@ -103,13 +103,6 @@ async def serve_status(miner: Reported, settings: MinerTable) -> AsyncIterator[N
         with suppress(TimeoutError):
             await asyncio.wait_for(serving, timeout=2.0)
         listener.close()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _listen(settings: MinerTable) -> socket.socket:

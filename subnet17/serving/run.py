@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 import sys
 
 import uvicorn
 from fastapi import FastAPI
 
+from subnet17.addresses import is_loopback
 from subnet17.errors import ConfigError
 from subnet17.serving.workers import WorkerPool
 
 GRACE_S = 20
 """Running requests may finish within this time after SIGTERM."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
