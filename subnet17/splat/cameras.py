@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ NEAR = 0.01
 FAR = 100.0
 FIT_EXTENT = 1.5
 """The longest side of the bounding box after `fit_for_render`."""
+SAME_CAMERA = 1e-9
+"""View matrices that differ by less give the same picture, which is then rendered once."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class Cameras:
         """The cameras with these indices, in this order."""
         return Cameras(self.viewmats[views], self.focal_px, self.size_px, self.near, self.far)
 
+    @property
+    def first_equal(self) -> list[int]:
+        """For each camera the index of the first one that sees the same."""
+        gaps = np.abs(self.viewmats[:, None] - self.viewmats[None, :]).max(axis=(2, 3), initial=0.0)
+        return [int(i) for i in (gaps < SAME_CAMERA).argmax(axis=1)] if len(self) else []
+
 
 @dataclass(frozen=True)
 class RenderableCloud:
@@ -59,6 +68,18 @@ class RenderableCloud:
     scales: Float32
     opacities: Float32
     rgb: Float32
+
+
+class Views(Protocol):
+    """The pictures of C cameras, wherever they lie; `RenderedViews` says more of the arrays."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """(C, H, W, 3) uint8 RGB in this machine's memory."""
+
+    @property
+    def alphas(self) -> Float32:
+        """(C, H, W) float32 accumulated opacity in 0..1, in this machine's memory."""
 
 
 @dataclass(frozen=True)

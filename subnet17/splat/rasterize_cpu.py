@@ -15,7 +15,6 @@ from typing import Any
 import numba
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from subnet17.splat.cameras import Cameras, RenderableCloud, RenderedViews
 from subnet17.splat.project import project_splats
@@ -26,8 +25,6 @@ PLANE = np.uint64(TILE_AREA)
 """Unsigned, because the compiler makes no vector loop of an index that could count from the end."""
 LIVENESS_INTERVAL = 16
 """Splats blended into a tile between two looks at which of its rows are finished."""
-SAME_CAMERA = 1e-9
-"""View matrices that differ by less give the same picture, which is then rendered once."""
 
 HALF = np.float32(0.5)
 ONE = np.float32(1.0)
@@ -58,7 +55,7 @@ def render_views(scene: RenderableCloud, cameras: Cameras, *, background: float 
     size = cameras.size_px
     images = np.empty((len(cameras), size, size, 3), np.uint8)
     alphas = np.empty((len(cameras), size, size), np.float32)
-    sources = _first_equal(cameras.viewmats)
+    sources = cameras.first_equal
     distinct = sorted(set(sources))
     thread_count: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
@@ -74,12 +71,6 @@ def render_views(scene: RenderableCloud, cameras: Cameras, *, background: float 
         if view != source:
             images[view], alphas[view] = images[source], alphas[source]
     return RenderedViews(images, alphas)
-
-
-def _first_equal(viewmats: NDArray[np.float64]) -> list[int]:
-    """For each matrix the index of the first one that equals it."""
-    gaps = np.abs(viewmats[:, None] - viewmats[None, :]).max(axis=(2, 3), initial=0.0)
-    return [int(i) for i in (gaps < SAME_CAMERA).argmax(axis=1)] if len(viewmats) else []
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
