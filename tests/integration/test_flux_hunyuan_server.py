@@ -44,6 +44,8 @@ REPO = Path(__file__).resolve().parents[2]
 on_one_loop = pytest.mark.asyncio(loop_scope="module")
 
 SPLATS = 8000
+START_S = 240.0
+"""The first worker after an installation compiles thousands of files as it imports them."""
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +155,7 @@ async def running(app: FastAPI, *, wait: bool = True) -> AsyncIterator[httpx.Asy
 
 
 async def until(
-    client: httpx.AsyncClient, holds: Callable[[dict[str, Any]], bool], *, within_s: float = 90
+    client: httpx.AsyncClient, holds: Callable[[dict[str, Any]], bool], *, within_s: float = START_S
 ) -> dict[str, Any]:
     async with asyncio.timeout(within_s):
         while not holds(health := (await client.get("/health/")).json()):  # noqa: ASYNC110
