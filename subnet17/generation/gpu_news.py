@@ -51,7 +51,16 @@ class GpuNews:
         self._thread.start()
 
     def look(self) -> None:
-        """Tells if something has changed since it last did."""
+        """Tells if something has changed since it last did. Never raises: a job's own error must get through.
+
+        A lost device refuses these questions too, and is told by the job that meets it.
+        """
+        try:
+            self._look()
+        except Exception as error:
+            log.warning("could not look at the device", error=repr(error)[:300])
+
+    def _look(self) -> None:
         with self._lock:
             models, card, pressure = self._cache.as_json(), self._card.as_json(), self._pressure.as_json()
             news = {
@@ -72,7 +81,4 @@ class GpuNews:
     def _watch(self) -> None:
         pause = threading.Event()
         while not pause.wait(INTERVAL_S):
-            try:
-                self.look()
-            except Exception as error:  # a lost device is told by the job that meets it
-                log.warning("could not look at the device", error=repr(error)[:300])
+            self.look()
