@@ -35,6 +35,8 @@ CLONE = "Hunyuan3D-2"
 """A clone of hy3dgen's repository in or beside the project serves as well as the package."""
 LEAST_VRAM_BYTES = 22 * 10**9
 """What cards sold as 24 GB have; `auto` takes no smaller one."""
+LEAST_LIMIT_BYTES = 16 * 10**9
+"""The least limit that `auto` works under: the largest model, what is kept for computing, and a margin."""
 
 _backend: FluxHunyuan | None = None
 """Worker side: kept when loading fails, so that another try goes on where it stopped."""
@@ -58,12 +60,17 @@ def why_not(settings: GenerationTable) -> str:
     gpus = read_gpus()
     if not gpus:
         return "no NVIDIA GPU answers"
-    most_bytes = max(gpu.total_bytes for gpu in gpus)
-    usable_bytes = min(most_bytes, settings.vram_limit_bytes or most_bytes)
-    if usable_bytes < LEAST_VRAM_BYTES:
-        return f"{usable_bytes / 1e9:.1f} GB of GPU memory, {LEAST_VRAM_BYTES / 1e9:.0f} GB are needed"
-    if missing := missing_packages():
-        return f"{', '.join(missing)} not installed"
+    if short := _memory_short(max(gpu.total_bytes for gpu in gpus), settings.vram_limit_bytes):
+        return short
+    missing = missing_packages()
+    return f"{', '.join(missing)} not installed" if missing else ""
+
+
+def _memory_short(card_bytes: int, limit_bytes: int) -> str:
+    if card_bytes < LEAST_VRAM_BYTES:
+        return f"{card_bytes / 1e9:.1f} GB of GPU memory, {LEAST_VRAM_BYTES / 1e9:.0f} GB are needed"
+    if 0 < limit_bytes < LEAST_LIMIT_BYTES:
+        return f"vram_limit_bytes is {limit_bytes / 1e9:.1f} GB, {LEAST_LIMIT_BYTES / 1e9:.0f} GB are needed"
     return ""
 
 

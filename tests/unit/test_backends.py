@@ -47,6 +47,11 @@ def test_auto_takes_no_card_that_is_too_small(machine: pytest.MonkeyPatch) -> No
     machine.setattr(flux_hunyuan_backend, "read_gpus", lambda: [gpu(24 * 10**9)])
     limited = GenerationTable(vram_limit_bytes=8 * 10**9)
     assert choose_backend(limited).name == "procedural"
+    assert "vram_limit_bytes is 8.0 GB, 16 GB are needed" in choose_backend(limited).reason
+
+
+def test_auto_works_under_the_limit_advised_for_a_shared_card(machine: pytest.MonkeyPatch) -> None:
+    assert choose_backend(GenerationTable(vram_limit_bytes=20 * 10**9)).name == "flux-hunyuan"
 
 
 def test_auto_names_packages_that_are_missing(machine: pytest.MonkeyPatch) -> None:
