@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from subnet17.errors import ConfigError, InvalidInputError, S17Error, UnavailableError
@@ -31,6 +32,10 @@ SEEN = 8
 """Alpha, of 255, from which a pixel counts as seen."""
 LEAST_SHARE = 0.001
 """Of the picture that an object must cover."""
+LEAST_PX = 16
+"""And pixels that it must have."""
+LEAST_SIDE_PX = 8
+"""Of a framed object: a needle is made that thick, since the shape model refuses less as noise."""
 
 
 class Background(Protocol):
@@ -138,9 +143,15 @@ def choose_background(settings: GenerationTable) -> tuple[Background, str]:
 
 
 def cut_out(image: Image.Image, remover: Background) -> tuple[Image.Image, list[str]]:
-    """RGBA of an object, and notes: a picture that already has a useful alpha channel keeps it."""
+    """RGBA of an object, and notes: a picture that already has a useful alpha channel keeps it.
+
+    Raises:
+        InvalidInputError: the picture is clear all over, or the remover refuses it.
+    """
     if has_useful_alpha(image):
         return image.convert("RGBA"), ["background: the picture's own transparency"]
+    if image.has_transparency_data:
+        _seen(image.convert("RGBA"))  # what lies under clear pixels was not meant to be seen
     return remover(image), [f"background: {remover.name}"]
 
 
@@ -168,25 +179,36 @@ def frame(image: Image.Image, size_px: int, border: float = 0.15) -> Image.Image
     Raises:
         InvalidInputError: nothing is to be seen in the picture.
     """
-    alpha = np.asarray(image)[..., 3]
-    seen = alpha >= SEEN
-    if seen.sum() < max(16, LEAST_SHARE * seen.size):
-        raise InvalidInputError(
-            f"the picture shows nothing: {seen.mean():.2%} of it is object, {LEAST_SHARE:.1%} are needed",
-            kind="empty",
-            measured=round(float(seen.mean()), 5),
-            allowed=LEAST_SHARE,
-        )
+    seen = _seen(image)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
     scale = size_px * (1 - border) / max(box[2] - box[0], box[3] - box[1])
-    width = max(2, math.floor((box[2] - box[0]) * scale))
-    height = max(2, math.floor((box[3] - box[1]) * scale))
+    width = max(LEAST_SIDE_PX, math.floor((box[2] - box[0]) * scale))
+    height = max(LEAST_SIDE_PX, math.floor((box[3] - box[1]) * scale))
     # Pillow weighs colours by alpha when it resizes RGBa: clear pixels must not darken the edge.
     small = image.convert("RGBa").resize((width, height), Image.Resampling.LANCZOS, box=box).convert("RGBA")
     square = Image.new("RGBA", (size_px, size_px), (255, 255, 255, 0))
     square.paste(small, ((size_px - width) // 2, (size_px - height) // 2))
     return square
+
+
+def _seen(image: Image.Image) -> npt.NDArray[np.bool_]:
+    """(H, W) pixels of an RGBA picture that show its object.
+
+    Raises:
+        InvalidInputError: too few.
+    """
+    seen = np.asarray(image)[..., 3] >= SEEN
+    least_px = math.ceil(max(LEAST_PX, LEAST_SHARE * seen.size))
+    if seen.sum() < least_px:
+        raise InvalidInputError(
+            f"the picture shows nothing: {seen.sum()} of its {seen.size} pixels are object,"
+            f" {least_px} are needed",
+            kind="empty",
+            measured=int(seen.sum()),
+            allowed=least_px,
+        )
+    return seen
 
 
 def _find_weights(path: Path) -> Path:
