@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from subnet17.errors import UnavailableError
-from subnet17.generation.weight_files import check_weight_files
-from subnet17.generation.weights import resolve_weights
+from subnet17.gpu.weight_files import check_weight_files
+from subnet17.gpu.weights import resolve_weights
 from subnet17.settings import GenerationTable
 
 PATTERNS = ("model_index.json", "*/*.json", "*/*.safetensors", "*/*.txt", "*/*.model", "*/*.jinja")

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from subnet17.errors import UnavailableError
-from subnet17.generation.vision_names import renamed_vision_weights
-from subnet17.generation.weights import resolve_weights
+from subnet17.gpu.vision_names import renamed_vision_weights
+from subnet17.gpu.weights import resolve_weights
 from subnet17.settings import PROJECT_ROOT, GenerationTable
 
 CONFIG_FILE = "config.yaml"

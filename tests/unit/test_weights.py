@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subnet17.errors import UnavailableError
-from subnet17.generation.weight_files import fault_of
-from subnet17.generation.weights import PINNED, resolve_weights
+from subnet17.gpu.weight_files import fault_of
+from subnet17.gpu.weights import PINNED, resolve_weights
 
 PATTERNS = ("config.json", "*.safetensors", "*.json")
 REQUIRED = ("config.json", "*.safetensors")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from subnet17.errors import UnavailableError
-from subnet17.generation.weight_files import check_weight_files, missing_of
+from subnet17.gpu.weight_files import check_weight_files, missing_of
 from subnet17.log import get_logger
 
 PINNED = {
@@ -22,6 +22,9 @@ PINNED = {
     "tencent/Hunyuan3D-2": "9cd649ba6913f7a852e3286bad86bfa9a2d83dcf",
     "tencent/Hunyuan3D-2mini": "f90a0f7df7d5e6f71109cf333f6a95a0ae3194a6",
     "tencent/Hunyuan3D-2mv": "3a761b539b29fe4ff64714813aa9560fd66f5de0",
+    "404-Gen/validation": "948bf06988b630681c7bc468aebf2bbe010856f7",
+    "facebook/dinov2-small": "150c8e7bb7cef2d30ec31b13a517af14840ee3f7",
+    "microsoft/LLM2CLIP-Openai-L-14-336": "92512331f393a003c3d98404677f991c188162c9",
 }
 """Commits of known repositories: weights that change under a miner change its scores."""
 
