@@ -17,15 +17,15 @@ from subnet17.errors import DeviceLostError, StageError
 from subnet17.generation.asset import GeneratedAsset
 from subnet17.generation.background import choose_background
 from subnet17.generation.flux_hunyuan_job import FluxHunyuanJob, Pieces
-from subnet17.generation.gpu_news import GpuNews
 from subnet17.generation.image_to_shape import NAME as SHAPE
 from subnet17.generation.image_to_shape import ImageToShape
 from subnet17.generation.profiles import PROFILES, plan_work
 from subnet17.generation.request import GenerationRequest
 from subnet17.generation.text_to_image import IMAGE, TextToImage
-from subnet17.gpu.card import Card
-from subnet17.gpu.faults import kind_of
+from subnet17.gpu.card import open_card
+from subnet17.gpu.faults import telling_loss
 from subnet17.gpu.models import ModelCache
+from subnet17.gpu.news import GpuNews
 from subnet17.gpu.pressure import LEVELS, Pressure
 from subnet17.gpu.watcher import Watcher
 from subnet17.log import get_logger
@@ -56,7 +56,11 @@ class FluxHunyuan:
     def __init__(self, settings: GenerationTable, data_dir: Path) -> None:
         self._settings = settings
         background, why = choose_background(settings)
-        self._card = make_card(settings)
+        self._card = open_card(
+            settings.device,
+            limit_bytes=settings.vram_limit_bytes,
+            cleanup_threshold=settings.memory_cleanup_threshold,
+        )
         self._cache = PipelineCache(
             self._card,
             idle_unload_s=settings.idle_unload_s,
@@ -132,34 +136,3 @@ class PipelineCache(ModelCache):
             if follower := FOLLOWER.get(name):
                 self.prefetch(follower)
             yield value
-
-
-def make_card(settings: GenerationTable) -> Card:
-    """The settings' device and its budget.
-
-    Without a limit of its own the budget ends where cleaning up would begin: models are moved out before
-    something is allocated, not after.
-    """
-    card = Card(settings.device, limit_bytes=settings.vram_limit_bytes)
-    if settings.vram_limit_bytes:
-        card.cap()
-        return card
-    return Card(settings.device, limit_bytes=int(card.physical_bytes * settings.memory_cleanup_threshold))
-
-
-@contextmanager
-def telling_loss() -> Iterator[None]:
-    """Turns errors that mean a lost device, wherever they were noticed, into `DeviceLostError`.
-
-    Raises:
-        DeviceLostError: the GPU answers this process no more.
-    """
-    try:
-        yield
-    except DeviceLostError:
-        raise
-    except Exception as error:
-        if kind_of(error) != "poisoned":
-            raise
-        told = (str(error).strip().splitlines() or [""])[0][:300]
-        raise DeviceLostError(f"the GPU is lost to this process: {told}", stage="gpu") from error

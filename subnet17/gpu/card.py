@@ -94,6 +94,24 @@ class Card:
         return int(free_bytes), int(total_bytes)
 
 
+def open_card(device: str, *, limit_bytes: int, cleanup_threshold: float) -> Card:
+    """A device with the budget that a server's settings give it.
+
+    Without a limit of its own the budget ends where cleaning up would begin: models are moved out before
+    something is allocated, not after.
+
+    Args:
+        device: See `Card`.
+        limit_bytes: What this process may use at most, enforced; 0 for none.
+        cleanup_threshold: Used share of the device from which idle models are moved out, 0..1.
+    """
+    card = Card(device, limit_bytes=limit_bytes)
+    if limit_bytes:
+        card.cap()
+        return card
+    return Card(device, limit_bytes=int(card.physical_bytes * cleanup_threshold))
+
+
 def _with_index(device: str) -> torch.device:
     # "cuda" alone follows the calling thread's current device; the cache moves models from other threads
     return torch.device("cuda", torch.cuda.current_device()) if device == "cuda" else torch.device(device)

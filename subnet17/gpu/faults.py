@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
+
+from subnet17.errors import DeviceLostError
 
 Kind = Literal["oom", "poisoned"]
 
@@ -50,6 +53,24 @@ def kind_of(error: BaseException) -> Kind | None:
         every further call will fail. None: no fault of the device.
     """
     return next((kind for link in _causes(error) if (kind := _judge(link))), None)
+
+
+@contextmanager
+def telling_loss() -> Iterator[None]:
+    """Turns errors that mean a lost device, wherever they were noticed, into `DeviceLostError`.
+
+    Raises:
+        DeviceLostError: the GPU answers this process no more.
+    """
+    try:
+        yield
+    except DeviceLostError:
+        raise
+    except Exception as error:
+        if kind_of(error) != "poisoned":
+            raise
+        told = (str(error).strip().splitlines() or [""])[0][:300]
+        raise DeviceLostError(f"the GPU is lost to this process: {told}", stage="gpu") from error
 
 
 def _judge(error: BaseException) -> Kind | None:

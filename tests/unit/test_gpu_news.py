@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from subnet17.generation.gpu_news import GpuNews
 from subnet17.gpu.card import Card
 from subnet17.gpu.models import ModelCache
+from subnet17.gpu.news import GpuNews
 from subnet17.gpu.pressure import Pressure
 
 
