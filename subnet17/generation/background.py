@@ -34,6 +34,8 @@ LEAST_SHARE = 0.001
 """Of the picture that an object must cover."""
 LEAST_PX = 16
 """And pixels that it must have."""
+MOST_SIDE_PX = 2048
+"""Larger pictures are made smaller first: twice what a framed one has, a quarter of the work at 4096."""
 LEAST_SIDE_PX = 8
 """Of a framed object: a needle is made that thick, since the shape model refuses less as noise."""
 
@@ -145,9 +147,14 @@ def choose_background(settings: GenerationTable) -> tuple[Background, str]:
 def cut_out(image: Image.Image, remover: Background) -> tuple[Image.Image, list[str]]:
     """RGBA of an object, and notes: a picture that already has a useful alpha channel keeps it.
 
+    Smaller than the picture where that has more than 2048 pixels along a side.
+
     Raises:
         InvalidInputError: the picture is clear all over, or the remover refuses it.
     """
+    if max(image.size) > MOST_SIDE_PX:
+        image = image.copy()
+        image.thumbnail((MOST_SIDE_PX, MOST_SIDE_PX))
     if has_useful_alpha(image):
         return image.convert("RGBA"), ["background: the picture's own transparency"]
     if image.has_transparency_data:

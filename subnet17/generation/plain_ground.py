@@ -169,15 +169,19 @@ def _colour_beside(
     rgb: npt.NDArray[np.uint8], inside: Mask, rows: Index, columns: Index
 ) -> tuple[Float32, Mask]:
     """(N, 3) mean colour of the inside within a few pixels of each pixel, and (N,) where there is any."""
+    red, green, blue = (_sums_around(rgb[..., channel] * inside)[rows, columns] for channel in range(3))
+    count = _sums_around(inside)[rows, columns]
+    total = np.stack([red, green, blue], axis=-1).astype(np.float32)
+    return cast(Float32, total / np.maximum(count, 1).astype(np.float32)[:, None]), count > 0
+
+
+def _sums_around(values: npt.NDArray[np.uint8] | Mask) -> npt.NDArray[np.int32]:
+    """(H, W) sums over the square of a few pixels around each, exact where the running sums overflow."""
     reach = EDGE_PX + 2
-    total, count = np.zeros((len(rows), 3), np.float32), np.zeros((len(rows), 1), np.float32)
-    padded = np.pad(np.dstack([rgb * inside[..., None], inside]), ((reach, reach), (reach, reach), (0, 0)))
-    for down in range(2 * reach + 1):
-        for right in range(2 * reach + 1):
-            beside = padded[rows + down, columns + right]
-            total += beside[:, :3]
-            count += beside[:, 3:]
-    return cast(Float32, total / np.maximum(count, np.float32(1))), count[:, 0] > 0
+    sums = np.pad(values, reach + 1)[:-1, :-1].cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
+    side = 2 * reach + 1
+    down = sums[side:] - sums[:-side]
+    return cast(npt.NDArray[np.int32], down[:, side:] - down[:, :-side])
 
 
 def _fit(basis: Float32, values: Float32) -> Float32:

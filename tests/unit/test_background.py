@@ -18,7 +18,7 @@ from subnet17.generation.background import (
     frame,
     has_useful_alpha,
 )
-from subnet17.generation.plain_ground import PlainBackground, to_oklab
+from subnet17.generation.plain_ground import PlainBackground, _colour_beside, to_oklab
 from subnet17.settings import GenerationTable
 
 SIZE = 128
@@ -174,6 +174,28 @@ def test_a_clear_picture_is_refused_whatever_lies_under_it() -> None:
     image.putpixel((3, 3), (255, 0, 0, 255))
     with pytest.raises(InvalidInputError, match="shows nothing"):
         cut_out(image, PlainBackground())
+
+
+def test_a_large_picture_is_cut_out_smaller_and_as_it_was() -> None:
+    large = picture().resize((4000, 3000))
+    cut, _ = cut_out(large, PlainBackground())
+    assert (cut.size, large.size) == ((2048, 1536), (4000, 3000))
+
+
+def test_edges_take_the_mean_colour_beside_them() -> None:
+    generator = np.random.default_rng(0)
+    rgb = generator.integers(0, 256, (30, 17, 3), dtype=np.uint8)
+    inside = generator.random((30, 17)) < 0.02
+    rows, columns = np.nonzero(~inside)
+    colours, known = _colour_beside(rgb, inside, rows, columns)
+    for place in range(len(rows)):
+        window = np.s_[
+            max(0, rows[place] - 4) : rows[place] + 5, max(0, columns[place] - 4) : columns[place] + 5
+        ]
+        beside = rgb[window][inside[window]]
+        assert known[place] == (len(beside) > 0)
+        if len(beside):
+            assert np.allclose(colours[place], beside.mean(axis=0), atol=1e-3)
 
 
 class FakeSession:
