@@ -107,6 +107,11 @@ class GenerationTable(ServerTable):
     )
     octree_resolution: int = Field(384, ge=16, le=1024, description="Cells per side of the volume.")
     mc_algo: Literal["mc", "dmc"] = Field("mc", description="Surface extraction of mesh formats.")
+    texture: Literal["auto", "projection", "paint"] = Field(
+        "auto",
+        description="Colours: from the picture, or painted by Hunyuan3D-Paint, slower; auto: painted in the"
+        " quality profile where its compiled parts and weights are there.",
+    )
     weights_precision: Literal["auto", "bf16", "fp8"] = Field(
         "auto", description="Of the picture model on a GPU; auto: fp8 where the GPU computes in it."
     )

@@ -19,6 +19,7 @@ from subnet17.generation.background import choose_background
 from subnet17.generation.flux_hunyuan_job import FluxHunyuanJob, Pieces
 from subnet17.generation.image_to_shape import NAME as SHAPE
 from subnet17.generation.image_to_shape import ImageToShape
+from subnet17.generation.paint import choose_painter
 from subnet17.generation.profiles import PROFILES, plan_work
 from subnet17.generation.request import GenerationRequest
 from subnet17.generation.text_to_image import IMAGE, TextToImage
@@ -50,7 +51,8 @@ class FluxHunyuan:
         data_dir: Where compiled kernels are kept between runs.
 
     Raises:
-        ConfigError, UnavailableError: the background's network can't be loaded.
+        ConfigError, UnavailableError: the background's network can't be loaded, or what painting needs is
+            missing.
     """
 
     def __init__(self, settings: GenerationTable, data_dir: Path) -> None:
@@ -67,6 +69,7 @@ class FluxHunyuan:
             reserve_bytes=RESERVE_BYTES if self._card.is_cuda else 0,
         )
         self._pressure = Pressure()
+        painter, why_texture = choose_painter(settings, self._cache)
         self._pieces = Pieces(
             settings,
             TextToImage(settings, self._cache, inductor_cache=data_dir / "inductor"),
@@ -74,8 +77,14 @@ class FluxHunyuan:
             ImageToShape(settings, self._cache),
             self._pressure,
             self._free,
+            painter,
         )
-        facts = {"background": background.name, "background_reason": why[:300]}
+        facts = {
+            "background": background.name,
+            "background_reason": why[:300],
+            "texture": "paint" if painter else "projection",
+            "texture_reason": why_texture[:300],
+        }
         self._news = GpuNews(self._card, self._cache, self._pressure, tell, facts)
         self._news.start()
         Watcher(self._card, self._cache, self._pressure, settings.memory_cleanup_threshold).start()
@@ -92,6 +101,8 @@ class FluxHunyuan:
         with telling_loss():
             self._pieces.text_to_image.warm_up(sorted(sizes_px), deadline=deadline)
             self._pieces.image_to_shape.warm_up(deadline)
+            if self._pieces.painter:
+                self._pieces.painter.warm_up(deadline)
         try:
             self.generate(GenerationRequest(REHEARSAL, None, 0, "spz", self._settings.profile))
         except DeviceLostError:

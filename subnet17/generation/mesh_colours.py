@@ -1,4 +1,4 @@
-"""Vertex colours of a mesh from one picture of it."""
+"""Vertex colours of a mesh: from one picture of it, or from its texture."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import trimesh
 from PIL import Image
 
 from subnet17.generation.colour import colour_surface
+from subnet17.splat.mesh_colours import sample_texture
 
 
 def colour_mesh(
@@ -32,3 +33,11 @@ def colour_mesh(
         np.array(mesh.vertices), np.array(mesh.faces), vertex_colors=colours, process=False
     )
     return coloured, notes
+
+
+def with_vertex_colours(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """A textured mesh with its texture's colours at its vertices instead, for formats without textures."""
+    rgb = sample_texture(mesh.visual.material.baseColorTexture, np.asarray(mesh.visual.uv, np.float32))
+    colours = np.full((len(rgb), 4), 255, np.uint8)
+    colours[:, :3] = (rgb * 255).round()
+    return trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=colours, process=False)

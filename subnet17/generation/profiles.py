@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from subnet17.generation.request import Profile
 from subnet17.gpu.pressure import Level
@@ -28,6 +29,8 @@ class ProfileShares:
         octree: Of the volume's cells per side; time and memory grow with the square.
         splats: Of the splat count.
         faces: Triangles of a mesh at the most.
+        texture: Where the settings leave it open: colours of the picture laid over the shape, or views of
+            all sides painted, which takes longer than all other stages together.
     """
 
     image: float
@@ -36,6 +39,7 @@ class ProfileShares:
     octree: float
     splats: float
     faces: int
+    texture: Literal["projection", "paint"] = "projection"
 
 
 PROFILES: dict[Profile, ProfileShares] = {
@@ -46,7 +50,7 @@ PROFILES: dict[Profile, ProfileShares] = {
         image=1.0, image_steps=1.0, shape_steps=1.0, octree=1.0, splats=1.0, faces=40_000
     ),
     "quality": ProfileShares(
-        image=2.0, image_steps=1.0, shape_steps=5 / 3, octree=4 / 3, splats=2.0, faces=80_000
+        image=2.0, image_steps=1.0, shape_steps=5 / 3, octree=4 / 3, splats=2.0, faces=80_000, texture="paint"
     ),
 }
 
@@ -66,6 +70,13 @@ class Work:
 def splats_of(profile: Profile, splat_count: int) -> int:
     """Splats of a profile where the balanced one has `splat_count`."""
     return max(MIN_SPLATS, round(splat_count * PROFILES[profile].splats))
+
+
+def wants_paint(settings: GenerationTable, profile: Profile) -> bool:
+    """Whether a profile's assets are to be painted, where a painter is there."""
+    if settings.texture == "auto":
+        return PROFILES[profile].texture == "paint"
+    return settings.texture == "paint"
 
 
 def plan_work(settings: GenerationTable, profile: Profile, level: Level) -> Work:
