@@ -15,7 +15,7 @@ from multiprocessing.connection import wait as wait_for_any
 from typing import Any, TypeVar
 
 from subnet17.deadline import Deadline
-from subnet17.errors import S17Error, UnavailableError
+from subnet17.errors import DeviceLostError, S17Error, UnavailableError
 from subnet17.log import configure_logging, get_logger
 
 R = TypeVar("R")
@@ -45,6 +45,17 @@ class Preparation:
     news: Connection
 
 
+@dataclass(frozen=True)
+class NotLoaded:
+    """Given back instead of a result: this worker could not load and has not begun the job.
+
+    Attributes:
+        error: Why.
+    """
+
+    error: S17Error
+
+
 _load: Callable[[], None]
 _load_error: S17Error | None = None
 """Why `_load` failed; jobs raise it again until another try succeeds."""
@@ -69,10 +80,15 @@ def prepare(preparation: Preparation) -> None:
     _try_load()
 
 
-def run(job: Callable[..., R], args: tuple[Any, ...], timeout_s: float) -> R:
+def run(job: Callable[..., R], args: tuple[Any, ...], timeout_s: float) -> R | NotLoaded:
     """Runs one job; one that would overrun `timeout_s` is killed by the server."""
     global _job_deadline  # noqa: PLW0603
-    ensure_loaded()
+    try:
+        ensure_loaded()
+    except DeviceLostError:
+        raise
+    except S17Error as error:
+        return NotLoaded(error)
     _job_deadline = Deadline.after(timeout_s)
     try:
         return job(*args)

@@ -20,9 +20,17 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from subnet17.deadline import Deadline
 from subnet17.errors import DeadlineError, DeviceLostError, S17Error, StageError, UnavailableError
 from subnet17.log import get_logger
-from subnet17.serving.worker_process import RELOAD_PAUSE_S, Preparation, ensure_loaded, prepare, run
+from subnet17.serving.worker_process import (
+    RELOAD_PAUSE_S,
+    NotLoaded,
+    Preparation,
+    ensure_loaded,
+    prepare,
+    run,
+)
 
 R = TypeVar("R")
 
@@ -34,6 +42,8 @@ WATCH_S = 0.5
 """Between two looks at whether a worker is left."""
 START_SLACK_S = 0.5
 """A job that no worker has taken this long after its deadline is dropped."""
+OFFER_AGAIN_S = 0.1
+"""A job that a worker gave back, since it could not load, is offered again after this time."""
 
 
 class WorkerPool:
@@ -137,7 +147,10 @@ class WorkerPool:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         except S17Error as error:
-            self._refuse(error.message)
+            if self._in_state("ready"):  # with several devices one that fails leaves the others to work
+                self._set_reason(None)
+            else:
+                self._refuse(error.message)
         else:
             self._set_reason(None)
 
@@ -173,8 +186,16 @@ class WorkerPool:
             UnavailableError: no worker is loaded.
         """
         self.check_ready()
-        result: R = await self._call(run, job, args, timeout_s, timeout_s=timeout_s)
-        return result
+        deadline = Deadline.after(timeout_s)
+        while True:
+            left_s = deadline.check("a loaded worker")
+            result: R | NotLoaded = await self._call(run, job, args, left_s, timeout_s=left_s)
+            if not isinstance(result, NotLoaded):
+                self._set_reason(None)  # a `start` beside it may have met a worker that died
+                return result
+            if not self._in_state("ready"):
+                raise result.error
+            await asyncio.sleep(OFFER_AGAIN_S)
 
     async def _call(self, *call: Any, timeout_s: float | None = None) -> Any:
         try:
@@ -247,6 +268,6 @@ class WorkerPool:
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except OSError:  # gone, or its number belongs to another user's process now
         return False
     return True

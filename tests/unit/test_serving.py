@@ -50,6 +50,14 @@ def load_broken() -> None:
     raise RuntimeError("no weights")
 
 
+def load_once(flag: Path) -> None:
+    """As with two workers for one GPU that is free."""
+    try:
+        flag.mkdir()
+    except FileExistsError:
+        raise UnavailableError("all GPUs are held") from None
+
+
 def echo(value: object) -> object:
     return value
 
@@ -72,6 +80,11 @@ def die() -> None:
 
 def sleep(seconds: float) -> None:
     time.sleep(seconds)
+
+
+def slow_echo(value: object) -> object:
+    time.sleep(0.3)
+    return value
 
 
 def allocate(size_bytes: int) -> int:
@@ -139,6 +152,22 @@ async def test_a_load_that_failed_is_tried_again_until_it_succeeds(tmp_path: Pat
         await asyncio.wait_for(starting, 20)
         assert await pool.run(echo, 1, timeout_s=10) == 1
     finally:
+        await pool.close()
+
+
+async def test_a_worker_that_could_not_load_leaves_its_jobs_to_the_others(tmp_path: Path) -> None:
+    pool = WorkerPool(load_once, (tmp_path / "taken",), workers=2)
+    keeping = asyncio.create_task(pool.keep_starting(pause_s=0.05))
+    try:
+        async with asyncio.timeout(30):
+            while sorted(news["state"] for news in pool.news) != ["failed", "ready"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            await keeping
+        assert pool.ready
+        jobs = [pool.run(slow_echo, number, timeout_s=10) for number in range(6)]
+        assert await asyncio.gather(*jobs) == list(range(6))
+    finally:
+        keeping.cancel()
         await pool.close()
 
 
