@@ -7,8 +7,7 @@ memory is short; nothing of a request left on the device after it.
 Not covered: deadlines between steps (80 of them, inside hy3dgen; the server ends a job that is late); another
 seed than hy3dgen's own; its seeding of `random`, numpy and torch, which nothing else here draws from; a CPU,
 for hy3dgen's control pictures go to "cuda" wherever the networks are. Its constructor, with that hard-coded
-device and `torch.cuda.empty_cache`, is not run. Unseen places are filled by a Python loop unless hy3dgen's
-`mesh_processor` is compiled, which is not required.
+device and `torch.cuda.empty_cache`, is not run. Without a compiled `mesh_processor` a Python loop fills gaps.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ FACES = 40_000
 """Of a mesh to be painted: unwrapping and filling take time per face, and the texture has the detail."""
 TEXTURE_PX = 2048
 """Side of the texture, and of the views that are laid over it."""
-LEAST_TEXTURE_PX = 256
 
 log = get_logger()
 
@@ -113,7 +111,7 @@ class Painter:
             StageError: what came back has no texture.
         """
         started_s = time.monotonic()
-        _set_size(pipeline, max(LEAST_TEXTURE_PX, int(TEXTURE_PX * level.octree_share)))
+        _set_size(pipeline, int(TEXTURE_PX * level.octree_share))
         copy = trimesh.Trimesh(np.array(mesh.vertices), np.array(mesh.faces), process=False)
         try:
             with torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext():

@@ -72,7 +72,6 @@ def load_drawn(_: GenerationTable, device: Any) -> Any:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "custom_rasterizer", software_rasterizer)
     monkeypatch.setattr(paint, "TEXTURE_PX", 256)
-    monkeypatch.setattr(paint, "LEAST_TEXTURE_PX", 64)
 
 
 def painter_of(load: Any = load_drawn, **settings: Any) -> Painter:
