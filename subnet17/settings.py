@@ -118,7 +118,7 @@ class GenerationTable(ServerTable):
     compile: bool = Field(True, description="Compile the models on a GPU while loading.")
     vram_limit_bytes: int = Field(0, ge=0, description="What the models may take of a GPU; 0: all of it.")
     memory_cleanup_threshold: Fraction = Field(
-        0.9, description="Share of that from which idle models are moved out."
+        0.9, description="Share of a GPU in use by all processes from which idle models move out."
     )
     idle_unload_s: float = Field(
         0.0, ge=0, le=86_400, description="Without work for so long, all models are moved out; 0: never."

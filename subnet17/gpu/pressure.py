@@ -18,7 +18,7 @@ R = TypeVar("R")
 log = get_logger()
 
 RECOVERY_JOBS = 20
-"""Jobs that must succeed at a level before the next better one is tried."""
+"""Calls of `attempt`, five an asset, that must succeed at a level before the next better one is tried."""
 QUIET_S = 60.0
 """And for how long nothing may have gone wrong."""
 
@@ -89,7 +89,7 @@ class Pressure:
             return self._level
 
     def note_success(self) -> None:
-        """A job was done; enough of them, over a quiet time, raise the level by one."""
+        """A call of `attempt` was done; enough of them, over a quiet time, raise the level by one."""
         with self._lock:
             self._successes += 1
             quiet = self._clock() - self._changed_at_s >= self._quiet_s
