@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from subnet17.errors import AssetError, InvalidInputError
+from subnet17.errors import AssetError, InvalidInputError, TooLargeError
 from subnet17.splat.cloud import GaussianCloud
 from subnet17.splat.ply import read_ply
 from subnet17.splat.spz import decode_spz
@@ -14,6 +14,11 @@ from subnet17.validation.requests import SPZ
 
 GLB_MAGIC = b"glTF"
 MESH = "mesh"
+
+ANALYSED_FACES = 200_000
+ANALYSED_BYTES = 16 * 2**20
+ANALYSED_TEXT_BYTES = 384 * 2**10
+"""A mesh scores nothing, so it may not keep a worker busy: up to here it takes half a second."""
 
 
 def decode_asset(data: bytes, compression: int, *, max_bytes: int, max_splats: int) -> GaussianCloud:
@@ -51,7 +56,12 @@ def describe_cloud(cloud: GaussianCloud) -> dict[str, Any]:
 def describe_mesh(data: bytes) -> dict[str, Any]:
     """What a mesh is made of, for the answer: it can't be scored, but its author can be told about it."""
     try:
-        report = analyse_mesh(read_mesh(data))
+        mesh = read_mesh(
+            data, max_faces=ANALYSED_FACES, max_bytes=ANALYSED_BYTES, max_text_bytes=ANALYSED_TEXT_BYTES
+        )
+        report = analyse_mesh(mesh)
+    except TooLargeError as error:
+        return {"kind": MESH, "mesh": None, "mesh_error": f"not analysed: {error.message}"}
     except InvalidInputError as error:
         return {"kind": MESH, "mesh": None, "mesh_error": error.message}
     counts = {"vertices": report.vertices, "faces": report.faces}

@@ -14,6 +14,7 @@ import trimesh
 from PIL import Image
 
 from subnet17.errors import AssetError, S17Error, TooLargeError, UnknownFormatError
+from subnet17.validation.decode import describe_mesh
 from subnet17.validation.mesh import MeshReport, analyse_mesh
 from subnet17.validation.mesh_file import read_mesh
 
@@ -249,6 +250,10 @@ GLB_LIES: dict[str, Callable[[dict[str, Any]], None]] = {
     ),
     "child that is not there": lambda tree: tree["nodes"][0].update(children=[99]),
     "flat vertices": lambda tree: tree["accessors"][1].update(type="VEC2"),
+    "node in a circle": lambda tree: tree["nodes"].extend(
+        [{"children": [len(tree["nodes"]) + 1]}, {"children": [len(tree["nodes"])]}]
+    ),
+    "length beyond all numbers": lambda tree: tree["bufferViews"][0].update(byteStride=1e999),
     "no meshes": lambda tree: tree.update(meshes=[], nodes=[{}]),
     "meshes is a number": lambda tree: tree.update(meshes=7),
 }
@@ -258,6 +263,74 @@ GLB_LIES: dict[str, Callable[[dict[str, Any]], None]] = {
 def test_glb_that_lies_is_refused(lie: str) -> None:
     with pytest.raises(AssetError):
         read_mesh(rebuild_glb(export(trimesh.creation.box(), "glb"), GLB_LIES[lie]))
+
+
+def _chain(tree: dict[str, Any]) -> None:
+    tree["nodes"] = [{"children": [node + 1]} for node in range(999)] + [{"mesh": 0}]
+    tree["scenes"] = [{"nodes": [0]}]
+
+
+def _share_texture(tree: dict[str, Any]) -> None:
+    """A hundred materials with one picture: 64 KB of which trimesh makes an atlas of gigabytes."""
+    tree["materials"] *= 100
+    tree["meshes"][0]["primitives"] = [
+        tree["meshes"][0]["primitives"][0] | {"material": i} for i in range(100)
+    ]
+
+
+GLB_BOMBS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "chain of nodes": _chain,
+    "shared texture": _share_texture,
+    "accessors": lambda tree: tree["accessors"].extend(tree["accessors"] * 1000),
+    "primitives": lambda tree: tree["meshes"][0].update(primitives=tree["meshes"][0]["primitives"] * 600),
+    "materials": lambda tree: tree.update(materials=[{}] * 600),
+    "nodes": lambda tree: tree["nodes"].extend([{}] * 1000),
+    "copies": lambda tree: tree.update(nodes=[{"mesh": 0}] * 600, scenes=[{"nodes": [*range(600)]}]),
+}
+
+
+@pytest.mark.parametrize("bomb", GLB_BOMBS)
+def test_glb_whose_few_bytes_ask_for_endless_work_is_refused(bomb: str) -> None:
+    sheet = export(textured_sheet(Image.new("RGB", (2048, 2048))), "glb")
+    assert len(read_mesh(sheet).faces) == 2
+    with pytest.raises(TooLargeError):
+        read_mesh(rebuild_glb(sheet, GLB_BOMBS[bomb]))
+
+
+def test_vertices_that_primitives_share_count_each_time() -> None:
+    data = export(two_spheres(), "glb")
+    faces = len(two_spheres().faces)
+    parts = rebuild_glb(
+        data,
+        lambda tree: tree["meshes"][0].update(primitives=tree["meshes"][0]["primitives"] * 8),
+    )
+    with pytest.raises(TooLargeError, match=r"faces|vertices"):
+        read_mesh(parts, max_faces=2 * faces)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "binary"])
+def test_text_has_a_limit_of_its_own(encoding: str) -> None:
+    data = export(trimesh.creation.box(), "ply", encoding=encoding)
+    if encoding == "binary":
+        assert len(read_mesh(data, max_text_bytes=100).faces) == 12
+        return
+    with pytest.raises(TooLargeError, match="bytes"):
+        read_mesh(data, max_text_bytes=100)
+    with pytest.raises(TooLargeError, match="bytes"):  # what a PLY's other lines say does not count
+        read_mesh(data.replace(b"format ascii", b"comment ASCII"), max_text_bytes=100)
+
+
+def test_groups_of_an_obj_cost_nothing() -> None:
+    corners = b"v 0 0 0\nv 0 0 1\nv 1 0 0\n"
+    groups = b"".join(b"o a%d\nusemtl b%d\ng c\ns 1\nf 1 2 3 usemtl d\n" % (i, i) for i in range(20_000))
+    assert len(read_mesh(corners + groups, kind_hint="obj").faces) == 20_000  # seconds per thousand as it was
+
+
+def test_a_large_mesh_is_told_and_not_analysed() -> None:
+    data = export(trimesh.creation.icosphere(subdivisions=7), "ply")
+    answer = describe_mesh(data)
+    assert answer["kind"] == "mesh" and answer["mesh"] is None
+    assert "not analysed" in answer["mesh_error"] and "327680 faces" in answer["mesh_error"]
 
 
 @pytest.mark.parametrize("cut", [8, 19, 40, -1])
