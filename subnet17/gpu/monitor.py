@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import pynvml
@@ -35,6 +37,15 @@ def read_gpus() -> list[GpuState]:
         return []
     finally:
         pynvml.nvmlShutdown()
+
+
+def why_no_gpu(devices: Sequence[str]) -> str:
+    """Why `devices`, such as "cuda:0", can't be worked on here; empty if a GPU answers."""
+    if all(device == "cpu" for device in devices):
+        return "device is cpu"
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in {"", "-1"}:
+        return "CUDA_VISIBLE_DEVICES hides all GPUs"
+    return "" if read_gpus() else "no NVIDIA GPU answers"
 
 
 def _read(index: int) -> GpuState:
