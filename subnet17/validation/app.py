@@ -26,6 +26,7 @@ ASSET_SCHEMA: dict[str, Any] = {
 PREVIEW_SCHEMA: dict[str, Any] = {
     "generate_single_preview": {"type": "boolean", "default": False, "description": "or generate_preview"},
     "generate_grid_preview": {"type": "boolean", "default": False},
+    "generate_turntable": {"type": "boolean", "default": False, "description": "an animated WebP"},
     "preview_score_threshold": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.6},
 }
 PROMPT_SCHEMA: dict[str, Any] = {"prompt": {"type": "string", "minLength": 1, "maxLength": 1024}}

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from subnet17.errors import S17Error, TooLargeError
-from subnet17.splat.cameras import IMAGE_SIZE_PX, RADIUS, RenderableCloud, official_cameras
+from subnet17.splat.cameras import RenderableCloud, official_cameras
 from subnet17.splat.cloud import GaussianCloud
+from subnet17.splat.drawing_cost import count_tiles
 from subnet17.validation.scoring.formula import ALIGNMENT_FLOOR
 
 MIN_SPLATS = 7000
@@ -16,9 +17,6 @@ TRANSPARENT_OPACITY = 1e-3
 MAX_TRANSPARENT_SHARE = 0.8
 MAX_TILES_PER_VIEW = 20_000_000
 """Estimated tile intersections of one view; an asset of the usual kind has 200,000. Our limit, not theirs."""
-
-_REACH_SIGMAS = 3.33
-_TILE_PX = 16
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,14 @@ def refusal_of(error: S17Error) -> Refusal:
     """The verdict on an asset that could not be read."""
     code = "too_large" if isinstance(error, TooLargeError) else str(error.detail.get("kind") or "unreadable")
     return Refusal(code, error.message, error.detail or None)
+
+
+def refuse_mesh() -> Refusal:
+    """The verdict on a mesh: the validators read nothing but splats."""
+    message = (
+        "not submittable: this is a mesh, and the network takes splats only: convert it with POST /convert/"
+    )
+    return Refusal("mesh", message, "mesh", "splats")
 
 
 def check_cloud(cloud: GaussianCloud) -> list[Refusal]:
@@ -100,7 +106,7 @@ def check_scene(scene: RenderableCloud) -> list[Refusal]:
     if not all(np.isfinite(array).all() for array in vars(scene).values()):
         message = "values leave the range of float32 once the asset is scaled to the cameras"
         return [Refusal("not_finite", message, "infinite", "finite")]
-    tiles = estimate_tiles(scene)
+    tiles = count_tiles(scene, official_cameras())
     if tiles <= MAX_TILES_PER_VIEW:
         return []
     message = (
@@ -108,11 +114,3 @@ def check_scene(scene: RenderableCloud) -> list[Refusal]:
         "drawn here: they are too many and too large"
     )
     return [Refusal("too_costly", message, tiles, MAX_TILES_PER_VIEW)]
-
-
-def estimate_tiles(scene: RenderableCloud) -> int:
-    """About how many (splat, 16 px tile) pairs one official view has, from the largest axis of each splat."""
-    focal_px = official_cameras().focal_px
-    reach_px = scene.scales.max(axis=1).astype(np.float64) * (_REACH_SIGMAS * focal_px / RADIUS)
-    across = np.minimum(2 * reach_px, IMAGE_SIZE_PX) / _TILE_PX + 1
-    return int(np.square(across).sum())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from subnet17.errors import AssetError, InvalidInputError, TooLargeError
+import trimesh
+
+from subnet17.errors import AssetError, InvalidInputError, TooLargeError, UnknownFormatError
 from subnet17.splat.cloud import GaussianCloud
 from subnet17.splat.ply import read_ply
 from subnet17.splat.spz import decode_spz
 from subnet17.validation.mesh import analyse_mesh
-from subnet17.validation.mesh_file import read_mesh
+from subnet17.validation.mesh_file import detect_kind, read_mesh
 from subnet17.validation.requests import SPZ
 
-GLB_MAGIC = b"glTF"
 MESH = "mesh"
 
 ANALYSED_FACES = 200_000
@@ -34,11 +35,18 @@ def decode_asset(data: bytes, compression: int, *, max_bytes: int, max_splats: i
         AssetError: unreadable; a mesh carries detail `kind="mesh"`.
         TooLargeError: more bytes or splats than allowed.
     """
-    if data.startswith(GLB_MAGIC):
-        raise AssetError("this is a GLB mesh; convert it to splats before it is submitted", kind=MESH)
+    if _is_glb_or_obj(data):
+        raise AssetError("this is a mesh; convert it to splats before it is submitted", kind=MESH)
     if compression == SPZ:
         return decode_spz(data, max_bytes=max_bytes, max_splats=max_splats)
     return read_ply(data, max_bytes=max_bytes, max_splats=max_splats)
+
+
+def _is_glb_or_obj(data: bytes) -> bool:
+    try:
+        return detect_kind(data) != "ply"
+    except UnknownFormatError:
+        return False
 
 
 def describe_cloud(cloud: GaussianCloud) -> dict[str, Any]:
@@ -53,17 +61,17 @@ def describe_cloud(cloud: GaussianCloud) -> dict[str, Any]:
     }
 
 
-def describe_mesh(data: bytes) -> dict[str, Any]:
-    """What a mesh is made of, for the answer: it can't be scored, but its author can be told about it."""
+def inspect_mesh(data: bytes) -> tuple[dict[str, Any], trimesh.Trimesh | None]:
+    """What a mesh is made of, for the answer, and the mesh itself unless it can't be read in short time."""
     try:
         mesh = read_mesh(
             data, max_faces=ANALYSED_FACES, max_bytes=ANALYSED_BYTES, max_text_bytes=ANALYSED_TEXT_BYTES
         )
         report = analyse_mesh(mesh)
     except TooLargeError as error:
-        return {"kind": MESH, "mesh": None, "mesh_error": f"not analysed: {error.message}"}
+        return {"kind": MESH, "mesh": None, "mesh_error": f"not analysed: {error.message}"}, None
     except InvalidInputError as error:
-        return {"kind": MESH, "mesh": None, "mesh_error": error.message}
+        return {"kind": MESH, "mesh": None, "mesh_error": error.message}, None
     counts = {"vertices": report.vertices, "faces": report.faces}
     bbox = {"min": list(report.bbox_low), "max": list(report.bbox_high)}
-    return {"kind": MESH, **counts, "bbox": bbox, "mesh": report.as_json()}
+    return {"kind": MESH, **counts, "bbox": bbox, "mesh": report.as_json()}, mesh

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from subnet17.errors import AssetError, S17Error, TooLargeError
+import trimesh
+
+from subnet17.errors import AssetError, DeadlineError, S17Error, TooLargeError, UnavailableError
 from subnet17.serving.stages import Stages
-from subnet17.splat.cameras import RenderableCloud, RenderedViews, fit_for_render, official_cameras
+from subnet17.serving.worker_process import job_deadline
+from subnet17.splat.cameras import Cameras, RenderableCloud, RenderedViews, fit_for_render, official_cameras
 from subnet17.splat.cloud import GaussianCloud
 from subnet17.splat.rasterize_cpu import render_views
-from subnet17.validation.checks import Refusal, check_alignment, check_cloud, check_scene, refusal_of
+from subnet17.validation.checks import (
+    Refusal,
+    check_alignment,
+    check_cloud,
+    check_scene,
+    refusal_of,
+    refuse_mesh,
+)
 from subnet17.validation.choice import Choice
-from subnet17.validation.decode import MESH, decode_asset, describe_cloud, describe_mesh
-from subnet17.validation.preview import GRID_VIEWS, encode_png, grid_preview, join_grid, single_preview
+from subnet17.validation.decode import MESH, decode_asset, describe_cloud, inspect_mesh
+from subnet17.validation.mesh_file import read_mesh
+from subnet17.validation.mesh_gl import GlThread
+from subnet17.validation.mesh_views import render_mesh
+from subnet17.validation.preview import GRID_VIEWS, encode_png, join_grid, make_previews
 from subnet17.validation.requests import Kind, ValidationRequest, parse_request
 from subnet17.validation.scoring.embedded import EmbeddedScorer
 from subnet17.validation.scoring.scores import Scorer, Scores
@@ -23,6 +37,9 @@ from subnet17.validation.scoring.warmup import make_ball
 
 NO_SCORES = Scores(iqa=0.0, alignment=0.0, ssim=0.0, lpips=0.0)
 """A refused asset's."""
+
+Draw = Callable[[Cameras], RenderedViews]
+"""Draws the asset in question."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,7 @@ class Validator:
     rendered_by: Choice
     max_asset_bytes: int
     max_splats: int
+    gl: GlThread = field(default_factory=GlThread)
 
     def decode(self, request: ValidationRequest) -> GaussianCloud:
         """The asset's splats, within this server's limits."""
@@ -44,12 +62,24 @@ class Validator:
 
 @dataclass
 class Verdict:
-    """Everything an answer is made of, filled in as the stages pass."""
+    """Everything an answer is made of, filled in as the stages pass.
+
+    `mesh_scores` are those of a mesh's views: what it might score as splats. As it is, it scores 0.
+    """
 
     scores: Scores = NO_SCORES
     refusals: list[Refusal] | None = None
     asset: dict[str, Any] | None = None
     views: RenderedViews | None = None
+    draw: Draw | None = None
+    mesh: trimesh.Trimesh | None = None
+    mesh_scores: Scores | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def shown(self) -> Scores:
+        """The scores that previews, notes and parts belong to."""
+        return self.mesh_scores or self.scores
 
 
 _validator: Validator | None = None
@@ -61,6 +91,7 @@ def load(scored_by: Choice, rendered_by: Choice, max_asset_bytes: int, max_splat
     global _validator  # noqa: PLW0603 - one per process, written once
     validator = Validator(EmbeddedScorer(), scored_by, rendered_by, max_asset_bytes, max_splats)
     validator.scorer.score_text(render_views(fit_for_render(make_ball()), official_cameras()), "a red ball")
+    validator.gl.prepare()
     _validator = validator
 
 
@@ -79,18 +110,33 @@ def render_duel_view(body: bytes) -> bytes:
 
     Raises:
         AssetError: the asset can't be read or drawn; there is no picture to answer with.
+        UnavailableError: it is a mesh, and neither EGL nor OSMesa works here.
     """
     stages = Stages()
     request, validator = _parse(body, "duel", stages)
     with stages("decode"):
-        cloud = validator.decode(request)
-        scene = _fit(cloud)
-    if isinstance(scene, list):
-        raise AssetError(scene[0].message, reasons=[refusal.as_json() for refusal in scene])
+        draw = _drawing_of(request, validator)
     with stages("render"):
-        views = render_views(scene, official_cameras().subset(list(GRID_VIEWS)))
+        views = draw(official_cameras().subset(list(GRID_VIEWS)))
     with stages("preview"):
         return encode_png(join_grid(views.images))
+
+
+def _drawing_of(request: ValidationRequest, validator: Validator) -> Draw:
+    try:
+        cloud = validator.decode(request)
+    except AssetError as error:
+        if error.detail.get("kind") != MESH:
+            raise
+        return _mesh_drawing(read_mesh(request.data), validator)
+    scene = _fit(cloud)
+    if isinstance(scene, list):
+        raise AssetError(scene[0].message, reasons=[refusal.as_json() for refusal in scene])
+    return partial(render_views, scene)
+
+
+def _mesh_drawing(mesh: trimesh.Trimesh, validator: Validator) -> Draw:
+    return lambda cameras: render_mesh(mesh, cameras, validator.gl, deadline=job_deadline())
 
 
 def _loaded() -> Validator:
@@ -109,27 +155,45 @@ def _validate(body: bytes, kind: Kind) -> bytes:
     request, validator = _parse(body, kind, stages)
     verdict = _judge(request, validator, stages)
     with stages("preview"):
-        previews = _make_previews(request, verdict)
-    notes = [f"ignored, because not known: {', '.join(request.ignored)}"] if request.ignored else []
-    return _answer(verdict, previews, notes, validator, stages)
+        previews = make_previews(request, verdict.views, verdict.draw, verdict.shown.score)
+    if request.ignored:
+        verdict.notes.insert(0, f"ignored, because not known: {', '.join(request.ignored)}")
+    return _answer(verdict, previews, validator, stages)
 
 
 def _judge(request: ValidationRequest, validator: Validator, stages: Stages) -> Verdict:
     with stages("decode"):
         verdict, cloud = _decode(request, validator)
     if cloud is None:
+        _look_at_mesh(verdict, request, validator, stages)
         return verdict
     with stages("check"):
         scene = _fit(cloud)
         verdict.refusals = check_cloud(cloud) or (scene if isinstance(scene, list) else [])
     if verdict.refusals or isinstance(scene, list):
         return verdict
+    verdict.draw = partial(render_views, scene)
     with stages("render"):
-        verdict.views = render_views(scene, official_cameras())
+        verdict.views = verdict.draw(official_cameras())
     with stages("score"):
         verdict.scores = _score(request, validator.scorer, verdict.views)
     verdict.refusals = check_alignment(verdict.scores.alignment)
     return verdict
+
+
+def _look_at_mesh(verdict: Verdict, request: ValidationRequest, validator: Validator, stages: Stages) -> None:
+    """Scores the views of a mesh beside its refusal, where it can be drawn; else a note says why not."""
+    if verdict.mesh is None:
+        return
+    draw = _mesh_drawing(verdict.mesh, validator)
+    try:
+        with stages("render"):
+            verdict.views, verdict.draw = draw(official_cameras()), draw
+    except (AssetError, TooLargeError, UnavailableError, DeadlineError) as error:
+        verdict.notes.append(f"no pictures and no score of the mesh: {error.message}")
+        return
+    with stages("score"):
+        verdict.mesh_scores = _score(request, validator.scorer, verdict.views)
 
 
 def _decode(request: ValidationRequest, validator: Validator) -> tuple[Verdict, GaussianCloud | None]:
@@ -141,9 +205,11 @@ def _decode(request: ValidationRequest, validator: Validator) -> tuple[Verdict, 
 
 
 def _refuse(request: ValidationRequest, error: S17Error) -> Verdict:
-    is_mesh = error.detail.get("kind") == MESH
-    asset = describe_mesh(request.data) if is_mesh else {"kind": "unreadable"}
-    return Verdict(refusals=[refusal_of(error)], asset=asset | {"bytes": len(request.data)})
+    size = {"bytes": len(request.data)}
+    if error.detail.get("kind") != MESH:
+        return Verdict(refusals=[refusal_of(error)], asset={"kind": "unreadable"} | size)
+    asset, mesh = inspect_mesh(request.data)
+    return Verdict(refusals=[refuse_mesh()], asset=asset | size, mesh=mesh)
 
 
 def _fit(cloud: GaussianCloud) -> RenderableCloud | list[Refusal]:
@@ -161,43 +227,25 @@ def _score(request: ValidationRequest, scorer: Scorer, views: RenderedViews) -> 
     return scorer.score_text(views, request.prompt or "")
 
 
-def _make_previews(request: ValidationRequest, verdict: Verdict) -> dict[str, str | None]:
-    previews: dict[str, str | None] = {"preview": None, "grid_preview": None}
-    if verdict.views is None or verdict.scores.score < request.preview_score_threshold:
-        return previews
-    if request.single_preview:
-        previews["preview"] = base64.b64encode(single_preview(verdict.views.images)).decode()
-    if request.grid_preview:
-        previews["grid_preview"] = base64.b64encode(grid_preview(verdict.views.images)).decode()
-    return previews
-
-
 def _answer(
     verdict: Verdict,
     previews: dict[str, str | None],
-    notes: list[str],
     validator: Validator,
     stages: Stages,
 ) -> bytes:
-    scores = verdict.scores
-    numbers = {
-        "score": scores.score,
-        "iqa": scores.iqa,
-        "alignment_score": scores.alignment,
-        "ssim": scores.ssim,
-        "lpips": scores.lpips,
-    }
     answer = {
-        **numbers,
+        **verdict.scores.as_json(),
         **previews,
+        "submittable": not verdict.refusals,
+        "mesh_score": verdict.mesh_scores.as_json() if verdict.mesh_scores else None,
         "scorer": validator.scored_by.name,
         "scorer_reason": validator.scored_by.reason,
         "renderer": validator.rendered_by.name,
         "renderer_reason": validator.rendered_by.reason,
         "measures": validator.scorer.measures,
         "not_measured": validator.scorer.not_measured,
-        "notes": notes + scores.notes,
-        "parts": scores.parts,
+        "notes": verdict.notes + verdict.shown.notes,
+        "parts": verdict.shown.parts,
         "reasons": [refusal.as_json() for refusal in verdict.refusals or []],
         "asset": verdict.asset,
         "timings": stages.timings_s,

@@ -1,16 +1,48 @@
-"""Pictures of an asset for people: one view, or four in a grid. PNG."""
+"""Pictures of an asset for people: one view or four in a grid as PNG, or a turntable as an animated WebP."""
 
 from __future__ import annotations
 
+import base64
 import io
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from subnet17.splat.cameras import Cameras, Views, orbit_cameras
+from subnet17.validation.requests import ValidationRequest
+
 SINGLE_VIEW = 1
 GRID_VIEWS = (1, 5, 9, 13)
 GRID_GAP_PX = 5
+TURNTABLE_FRAMES = 30
+TURNTABLE_SIZE_PX = 256
+TURNTABLE_FRAME_MS = 80
+TURNTABLE_QUALITY = 80
+
+
+def make_previews(
+    request: ValidationRequest, views: Views | None, draw: Callable[[Cameras], Views] | None, score: float
+) -> dict[str, str | None]:
+    """The pictures that were asked for, as base64; None for those not asked for and below the threshold.
+
+    Args:
+        request: Which ones, and from which score on.
+        views: The 16 official ones; None if there are none.
+        draw: Draws the asset anew, for the turntable.
+        score: The asset's.
+    """
+    made: dict[str, bytes] = {}
+    if views is not None and draw is not None and score >= request.preview_score_threshold:
+        if request.single_preview:
+            made["preview"] = single_preview(views.images)
+        if request.grid_preview:
+            made["grid_preview"] = grid_preview(views.images)
+        if request.turntable:
+            made["turntable"] = encode_turntable(draw(turntable_cameras()).images)
+    names = ("preview", "grid_preview", "turntable")
+    return {name: base64.b64encode(made[name]).decode() if name in made else None for name in names}
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
@@ -39,3 +71,26 @@ def join_grid(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         top, left = y * (height + GRID_GAP_PX), x * (width + GRID_GAP_PX)
         grid[top : top + height, left : left + width] = image
     return grid
+
+
+def turntable_cameras() -> Cameras:
+    """30 small views around the asset, 12 degrees apart, on the validators' circle."""
+    azimuths_deg = np.linspace(0.0, 360.0, TURNTABLE_FRAMES, endpoint=False)
+    return orbit_cameras(azimuths_deg, size_px=TURNTABLE_SIZE_PX)
+
+
+def encode_turntable(images: NDArray[np.uint8]) -> bytes:
+    """(N, H, W, 3) uint8 images as an animated WebP that turns for ever, 80 ms a frame."""
+    frames = [Image.fromarray(image) for image in images]
+    stream = io.BytesIO()
+    frames[0].save(
+        stream,
+        "WEBP",
+        save_all=True,
+        append_images=frames[1:],
+        duration=TURNTABLE_FRAME_MS,
+        loop=0,
+        quality=TURNTABLE_QUALITY,
+        method=2,  # the slower methods save a tenth of the bytes for twice the time
+    )
+    return stream.getvalue()

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from subnet17.errors import InvalidInputError, UnknownFormatError
-from subnet17.serving.inputs import check_prompt, decode_base64, parse_json_object, read_image
+from subnet17.serving.inputs import (
+    check_prompt,
+    decode_base64,
+    parse_json_object,
+    read_image,
+    shown,
+    shown_name,
+)
 
 RAW_PLY = 0
 SPZ = 2
@@ -28,6 +35,7 @@ KNOWN_FIELDS = frozenset(
         "generate_single_preview",
         "generate_preview",
         "generate_grid_preview",
+        "generate_turntable",
         "preview_score_threshold",
     }
 )
@@ -52,6 +60,7 @@ class ValidationRequest:
     prompt_image: NDArray[np.uint8] | None = None
     single_preview: bool = False
     grid_preview: bool = False
+    turntable: bool = False
     preview_score_threshold: float = PREVIEW_SCORE_THRESHOLD
     ignored: tuple[str, ...] = ()
 
@@ -71,10 +80,11 @@ def parse_request(body: bytes, kind: Kind) -> ValidationRequest:
         prompt_image=_read_prompt_image(fields) if kind == "image" else None,
         single_preview=_read(fields, "generate_preview", _as_bool, single),
         grid_preview=_read(fields, "generate_grid_preview", _as_bool, False),
+        turntable=_read(fields, "generate_turntable", _as_bool, False),
         preview_score_threshold=_read(
             fields, "preview_score_threshold", _as_fraction, PREVIEW_SCORE_THRESHOLD
         ),
-        ignored=tuple(sorted(name[:60] for name in fields.keys() - KNOWN_FIELDS)[:8]),
+        ignored=tuple(sorted(shown_name(name) for name in fields.keys() - KNOWN_FIELDS)[:8]),
     )
 
 
@@ -84,21 +94,21 @@ def _read(fields: dict[str, Any], name: str, convert: Callable[[str, Any], Any],
 
 def _as_bool(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise InvalidInputError(f"{name} is {value!r:.60}, expected true or false", field=name)
+        raise InvalidInputError(f"{name} is {shown(value)}, expected true or false", field=name)
     return value
 
 
 def _as_compression(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value not in {RAW_PLY, SPZ}:
         raise UnknownFormatError(
-            f"{name} is {value!r:.60}, expected 0 (raw PLY) or 2 (SPZ)", field=name, allowed=[RAW_PLY, SPZ]
+            f"{name} is {shown(value)}, expected 0 (raw PLY) or 2 (SPZ)", field=name, allowed=[RAW_PLY, SPZ]
         )
     return value
 
 
 def _as_fraction(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InvalidInputError(f"{name} is {value!r:.60}, expected a number in 0..1", field=name)
+        raise InvalidInputError(f"{name} is {shown(value)}, expected a number in 0..1", field=name)
     return float(value)
 
 

@@ -14,7 +14,7 @@ import trimesh
 from PIL import Image
 
 from subnet17.errors import AssetError, S17Error, TooLargeError, UnknownFormatError
-from subnet17.validation.decode import describe_mesh
+from subnet17.validation.decode import inspect_mesh
 from subnet17.validation.mesh import MeshReport, analyse_mesh
 from subnet17.validation.mesh_file import read_mesh
 
@@ -328,7 +328,7 @@ def test_groups_of_an_obj_cost_nothing() -> None:
 
 def test_a_large_mesh_is_told_and_not_analysed() -> None:
     data = export(trimesh.creation.icosphere(subdivisions=7), "ply")
-    answer = describe_mesh(data)
+    answer = inspect_mesh(data)[0]
     assert answer["kind"] == "mesh" and answer["mesh"] is None
     assert "not analysed" in answer["mesh_error"] and "327680 faces" in answer["mesh_error"]
 

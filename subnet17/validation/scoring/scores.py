@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from subnet17.splat.cameras import RenderedViews
+from subnet17.splat.cameras import Views
 from subnet17.validation.scoring.formula import final_score
 
 
@@ -33,6 +33,16 @@ class Scores:
         """The validators' final formula."""
         return final_score(iqa=self.iqa, alignment=self.alignment, ssim=self.ssim, lpips=self.lpips)
 
+    def as_json(self) -> dict[str, float]:
+        """The five numbers under the validators' names."""
+        return {
+            "score": self.score,
+            "iqa": self.iqa,
+            "alignment_score": self.alignment,
+            "ssim": self.ssim,
+            "lpips": self.lpips,
+        }
+
 
 class Scorer(Protocol):
     """Judges the 16 official views of an asset. Holds whatever it had to load."""
@@ -42,10 +52,10 @@ class Scorer(Protocol):
     not_measured: list[str]
     """What the answer says nothing about, in sentences."""
 
-    def score_text(self, views: RenderedViews, prompt: str) -> Scores:
+    def score_text(self, views: Views, prompt: str) -> Scores:
         """Judges against a text."""
         ...
 
-    def score_image(self, views: RenderedViews, image: NDArray[np.uint8]) -> Scores:
+    def score_image(self, views: Views, image: NDArray[np.uint8]) -> Scores:
         """Judges against an (H, W, 3) uint8 picture."""
         ...
