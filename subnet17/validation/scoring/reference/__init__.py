@@ -1,0 +1,1 @@
+"""The validators' own measures: their networks, their preprocessing, their formula, on one device."""

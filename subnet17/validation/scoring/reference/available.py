@@ -1,0 +1,50 @@
+"""Whether this machine has what the reference scorer is made of, told without importing any of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+from subnet17.gpu.monitor import read_gpus
+from subnet17.settings import ValidationTable
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "open_clip",
+    "timm",
+    "torchmetrics",
+    "transformers",
+    "safetensors",
+    "huggingface_hub",
+)
+LEAST_VRAM_BYTES = 4 * 10**9
+"""Networks, what they compute with, and the renderer."""
+
+
+def missing_packages() -> list[str]:
+    """What is not installed of what the scorer imports; looks, and imports nothing."""
+    return [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+
+
+def devices_of(settings: ValidationTable) -> list[str]:
+    """The devices that the settings name; each gets a worker."""
+    return [device.strip() for device in settings.device.split(",") if device.strip()]
+
+
+def why_not(settings: ValidationTable) -> str:
+    """Why `auto` does not take the reference scorer on this machine; empty if it does."""
+    if all(device == "cpu" for device in devices_of(settings)):
+        return "device is cpu"
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in {"", "-1"}:
+        return "CUDA_VISIBLE_DEVICES hides all GPUs"
+    gpus = read_gpus()
+    if not gpus:
+        return "no NVIDIA GPU answers"
+    most_bytes = max(gpu.total_bytes for gpu in gpus)
+    usable_bytes = min(most_bytes, settings.vram_limit_bytes or most_bytes)
+    if usable_bytes < LEAST_VRAM_BYTES:
+        return f"{usable_bytes / 1e9:.1f} GB of GPU memory, {LEAST_VRAM_BYTES / 1e9:.0f} GB are needed"
+    if missing := missing_packages():
+        return f"{', '.join(missing)} not installed"
+    return ""

@@ -1,0 +1,177 @@
+"""Each network of the reference scorer against a plain implementation, one float32 picture at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from subnet17.validation.aggregate import geometric_mean, outlier_filter
+from subnet17.validation.scoring.reference.image_alignment import load_image_alignment
+from subnet17.validation.scoring.reference.perceptual import load_perceptual
+from subnet17.validation.scoring.reference.pictures import clip_input, lpips_input, quality_input
+from subnet17.validation.scoring.reference.quality import QualityNetwork, load_quality
+from subnet17.validation.scoring.reference.similarity import Similarity, neighbour_ssims
+from subnet17.validation.scoring.reference.split_linear import SplitLinear, split, tf32_products
+from subnet17.validation.scoring.reference.text_alignment import load_text_alignment
+from tests import plain_scorer
+from tests.tiny_scorer import TinyNetworks, turning_views, write_tiny_networks
+
+CPU = torch.device("cpu")
+PROMPTS = ("a red ball", "a wooden chair with a very tall back and " + "carved " * 90)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
+    return write_tiny_networks(tmp_path_factory.mktemp("networks"))
+
+
+@pytest.fixture(scope="module")
+def views() -> np.ndarray:
+    return turning_views()
+
+
+@pytest.fixture(scope="module")
+def tensor(views: np.ndarray) -> Tensor:
+    return torch.from_numpy(views)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS, ids=["short", "longer than the text tower reads"])
+def test_text_alignment_equals_one_picture_at_a_time(
+    tiny: TinyNetworks, views: np.ndarray, tensor: Tensor, prompt: str
+) -> None:
+    found = load_text_alignment(tiny.settings, CPU).cosines(tensor, prompt, 16)
+    expected = plain_scorer.text_cosines(tiny.clip, views, prompt)
+    assert found.tolist() == pytest.approx(expected, abs=1e-4)
+    assert np.ptp(expected) > 1e-3
+
+
+def test_picture_alignment_equals_one_picture_at_a_time(
+    tiny: TinyNetworks, views: np.ndarray, tensor: Tensor
+) -> None:
+    picture = turning_views(2, 300)[0][:, 40:]
+    found = load_image_alignment(tiny.settings, CPU).cosines(tensor, picture, 16)
+    expected = plain_scorer.image_cosines(tiny.vision, views, picture)
+    assert found.tolist() == pytest.approx(expected, abs=1e-4)
+    assert np.ptp(expected) > 1e-3
+
+
+def test_quality_equals_one_picture_at_a_time(tiny: TinyNetworks, views: np.ndarray, tensor: Tensor) -> None:
+    found = load_quality(tiny.settings, CPU).scores(tensor, 16)
+    expected = plain_scorer.qualities(tiny.backbone, tiny.head, views)
+    assert found.tolist() == pytest.approx(expected, abs=1e-4)
+    assert np.ptp(expected) > 1e-3
+
+
+def test_quality_with_split_products_is_the_same(tiny: TinyNetworks, tensor: Tensor) -> None:
+    plain = load_quality(tiny.settings, CPU).scores(tensor[:2], 16)
+    again = load_quality(tiny.settings, CPU)
+    network = QualityNetwork(again._backbone, again._head[0], CPU, splits=True)
+    assert not any(
+        isinstance(module, torch.nn.Linear) for part in network.modules for module in part.modules()
+    )
+    assert network.scores(tensor[:2], 16).tolist() == pytest.approx(plain.tolist(), abs=1e-5)
+
+
+def test_lpips_equals_torchmetrics_on_pairs(tiny: TinyNetworks, views: np.ndarray, tensor: Tensor) -> None:
+    found = load_perceptual(tiny.settings, CPU).distances(tensor)
+    expected = plain_scorer.lpips_distances(tiny.alexnet, views)
+    assert found.tolist() == pytest.approx(expected, abs=1e-4)
+    assert expected[-1] == pytest.approx(0.0, abs=1e-6)
+    assert min(expected[:-1]) > 1e-3
+
+
+def test_ssim_equals_torchmetrics_on_pairs() -> None:
+    views = turning_views(6, 96)
+    found = Similarity()(torch.from_numpy(views)).tolist()
+    assert found == pytest.approx(plain_scorer.ssims(views), abs=1e-4)  # torchmetrics rounds on white
+    assert found == pytest.approx(plain_scorer.ssims(views, torch.float64), abs=1e-5)
+
+
+def test_ssim_of_flat_and_equal_views() -> None:
+    flat = torch.full((2, 20, 24, 3), 255, dtype=torch.uint8)
+    assert neighbour_ssims(flat).tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
+
+
+def test_ssim_of_official_views_is_the_official_score(shared_dir: Path) -> None:
+    scores = neighbour_ssims(torch.from_numpy(plain_scorer.fixture_views(shared_dir))).double().numpy()
+    assert geometric_mean(outlier_filter(scores)) == pytest.approx(0.82033, abs=1e-4)
+
+
+def test_small_batches_give_the_same(tiny: TinyNetworks, tensor: Tensor) -> None:
+    quality, text = load_quality(tiny.settings, CPU), load_text_alignment(tiny.settings, CPU)
+    few = tensor[:5]
+    assert quality.scores(few, 2).tolist() == pytest.approx(quality.scores(few, 16).tolist(), abs=1e-6)
+    assert text.cosines(few, "a cup", 2).tolist() == pytest.approx(
+        text.cosines(few, "a cup", 16).tolist(), abs=1e-6
+    )
+
+
+def test_clip_pixels_are_stretched_three_times_and_half() -> None:
+    grey = torch.full((1, 30, 30, 3), 128, dtype=torch.uint8)
+    found = clip_input(grey, 8)
+    expected = [
+        (128 / 255 - 3 * m) / (3 * s) for m, s in zip(plain_scorer.MEAN, plain_scorer.STD, strict=True)
+    ]
+    assert found.dtype == torch.float16
+    assert found[0, :, 4, 4].tolist() == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "side_px"),
+    [(lambda images: clip_input(images, 224), 8 * 224), (lpips_input, 8 * 256)],
+    ids=["clip", "lpips"],
+)
+def test_rows_between_the_sampled_ones_leave_no_trace(
+    prepare: Callable[[Tensor], Tensor], side_px: int
+) -> None:
+    """Resampled without antialiasing: with it, a line anywhere would darken its surroundings."""
+    white = torch.full((1, side_px, 32, 3), 255, dtype=torch.uint8)
+    lined = white.clone()
+    lined[:, 519] = 0  # 8 n + 7; the weights of a reduction by eight are on 8 n + 2 to 8 n + 5
+    assert torch.equal(prepare(white), prepare(lined))
+
+
+def test_views_of_518_px_reach_dino_unchanged() -> None:
+    views = torch.from_numpy(turning_views(2))
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in plain_scorer.IMAGENET)
+    assert torch.allclose(quality_input(views), (views.permute(0, 3, 1, 2) / 255 - mean) / std, atol=1e-6)
+    assert quality_input(views[:, ::2, ::2]).shape == (2, 3, 518, 518)
+
+
+def test_overshoot_is_clipped_before_lpips() -> None:
+    edge = torch.zeros((1, 518, 518, 3), dtype=torch.uint8)
+    edge[:, :, 259:] = 255
+    found = lpips_input(edge)
+    assert (found.min(), found.max()) == (0.0, 1.0)
+
+
+def test_split_products_keep_float32_where_tensor_cores_round() -> None:
+    random = torch.Generator().manual_seed(0)
+    linear = torch.nn.Linear(256, 64)
+    values = torch.randn(32, 256, generator=random) * 8
+    exact = torch.nn.functional.linear(values.double(), linear.weight.double(), linear.bias.double())
+
+    def rounded(tensor: Tensor) -> Tensor:
+        return split(tensor)[0].double()
+
+    high, low = split(values)
+    layer = SplitLinear(linear)
+    on_cores = torch.cat([high, high, low], dim=-1)
+    found = rounded(on_cores) @ rounded(layer.weight.detach()).T + linear.bias.double()
+    plain = rounded(values) @ rounded(linear.weight.detach()).T + linear.bias.double()
+    assert torch.equal(high + low, values)
+    assert (found - exact).abs().max() < 2e-5
+    assert (plain - exact).abs().max() > 1e-3
+    assert torch.allclose(layer(values).double(), exact, atol=1e-4)
+
+
+def test_reduced_precision_ends_with_its_context() -> None:
+    before = torch.get_float32_matmul_precision()
+    with tf32_products():
+        assert torch.get_float32_matmul_precision() == "high"
+    assert torch.get_float32_matmul_precision() == before
