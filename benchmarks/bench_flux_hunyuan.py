@@ -26,11 +26,11 @@ from torch.profiler import ProfilerActivity, profile
 
 from subnet17.deadline import Deadline
 from subnet17.generation import flux_hunyuan
-from subnet17.generation.field_decoder import BATCH_POINTS, FieldDecoder
 from subnet17.generation.flux_hunyuan import FluxHunyuan
-from subnet17.generation.image_to_shape import ImageToShape
+from subnet17.generation.picture.text_to_image import TextToImage
 from subnet17.generation.request import GenerationRequest
-from subnet17.generation.text_to_image import TextToImage
+from subnet17.generation.shape.field_decoder import BATCH_POINTS, FieldDecoder
+from subnet17.generation.shape.image_to_shape import ImageToShape
 from subnet17.settings import GenerationTable
 
 PROMPT = "a cute cat wearing a wizard hat"

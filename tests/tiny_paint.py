@@ -15,7 +15,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from subnet17.generation.paint_checkpoint import DELIGHT, PAINT
+from subnet17.generation.colour.paint_checkpoint import DELIGHT, PAINT
 from tests.tiny_flux import build_tiny_flux
 
 

@@ -15,14 +15,14 @@ from typing import Any
 from subnet17.deadline import Deadline
 from subnet17.errors import DeviceLostError, StageError
 from subnet17.generation.asset import GeneratedAsset
-from subnet17.generation.background import choose_background
+from subnet17.generation.colour.paint import choose_painter
 from subnet17.generation.flux_hunyuan_job import FluxHunyuanJob, Pieces
-from subnet17.generation.image_to_shape import NAME as SHAPE
-from subnet17.generation.image_to_shape import ImageToShape
-from subnet17.generation.paint import choose_painter
+from subnet17.generation.picture.background import choose_background
+from subnet17.generation.picture.text_to_image import IMAGE, TextToImage
 from subnet17.generation.profiles import PROFILES, plan_work
 from subnet17.generation.request import GenerationRequest
-from subnet17.generation.text_to_image import IMAGE, TextToImage
+from subnet17.generation.shape.image_to_shape import NAME as SHAPE
+from subnet17.generation.shape.image_to_shape import ImageToShape
 from subnet17.gpu.card import open_card
 from subnet17.gpu.faults import telling_loss
 from subnet17.gpu.models import ModelCache

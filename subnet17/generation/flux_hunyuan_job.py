@@ -17,16 +17,16 @@ from torch import Tensor
 from subnet17.deadline import Deadline
 from subnet17.errors import InvalidInputError, S17Error, StageError
 from subnet17.generation.asset import GeneratedAsset, write_cloud, write_mesh
-from subnet17.generation.background import Background, cut_out, frame
-from subnet17.generation.colour import colour_surface
-from subnet17.generation.field_decoder import BATCH_POINTS
-from subnet17.generation.image_to_shape import ImageToShape, ShapeLease
-from subnet17.generation.mesh_colours import colour_mesh, with_vertex_colours
-from subnet17.generation.paint import FACES, Painter, ends_the_job
+from subnet17.generation.colour.colour_surface import colour_surface
+from subnet17.generation.colour.mesh_colours import colour_mesh, with_vertex_colours
+from subnet17.generation.colour.paint import FACES, Painter, ends_the_job
+from subnet17.generation.picture.background import Background, cut_out, frame
+from subnet17.generation.picture.text_to_image import TextToImage
 from subnet17.generation.profiles import Work, plan_work, wants_paint
 from subnet17.generation.request import GenerationRequest
-from subnet17.generation.shape_to_mesh import field_to_mesh
-from subnet17.generation.text_to_image import TextToImage
+from subnet17.generation.shape.field_decoder import BATCH_POINTS
+from subnet17.generation.shape.image_to_shape import ImageToShape, ShapeLease
+from subnet17.generation.shape.shape_to_mesh import field_to_mesh
 from subnet17.gpu.pressure import Level, Pressure, attempt
 from subnet17.log import get_logger
 from subnet17.serving.inputs import read_image

@@ -1,7 +1,7 @@
 """A field's surface as points, straight from the field: no mesh, no grid of the whole space.
 
 Covers: one point per grid edge that the surface crosses, both sides of thin plates included, with its outward
-normal and the area it stands for. Next: colours (generation/colour.py), then discs (surface_cloud.py).
+normal and the area it stands for. Next: colours (generation/colour/), then discs (surface_cloud.py).
 Not covered: creases sharper than a cell, which come out rounded.
 """
 

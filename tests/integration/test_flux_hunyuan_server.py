@@ -92,8 +92,8 @@ def load_faulty(settings: GenerationTable, data_dir: Path) -> None:
     """Then makes stages fail as a prompt says: "shape: oom", "colour: bug"."""
     load_tiny(settings, data_dir)
     from subnet17.generation import flux_hunyuan_job  # noqa: PLC0415
-    from subnet17.generation.image_to_shape import ShapeLease  # noqa: PLC0415
-    from subnet17.generation.text_to_image import TextToImage  # noqa: PLC0415
+    from subnet17.generation.picture.text_to_image import TextToImage  # noqa: PLC0415
+    from subnet17.generation.shape.image_to_shape import ShapeLease  # noqa: PLC0415
 
     places: dict[str, tuple[Any, str]] = {
         "text_to_image": (TextToImage, "__call__"),

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from subnet17.errors import ConfigError, InvalidInputError, UnavailableError
-from subnet17.generation.background import (
+from subnet17.generation.picture.background import (
     NetworkBackground,
     PlainFirst,
     choose_background,
@@ -18,7 +18,7 @@ from subnet17.generation.background import (
     frame,
     has_useful_alpha,
 )
-from subnet17.generation.plain_ground import PlainBackground, _colour_beside, to_oklab
+from subnet17.generation.picture.plain_ground import PlainBackground, _colour_beside, to_oklab
 from subnet17.settings import GenerationTable
 
 SIZE = 128

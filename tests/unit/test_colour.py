@@ -10,13 +10,13 @@ torch = pytest.importorskip("torch")
 
 from coloured_shapes import ball, disc_picture, make_coloured_shape  # noqa: E402
 
-from subnet17.generation.bled_picture import bleed_picture  # noqa: E402
-from subnet17.generation.colour import colour_surface  # noqa: E402
-from subnet17.generation.fit_view import fit_view  # noqa: E402
-from subnet17.generation.seen_colours import DepthRaster, look_up  # noqa: E402
-from subnet17.generation.spread_colours import spread_colours  # noqa: E402
-from subnet17.generation.symmetry import find_symmetries  # noqa: E402
-from subnet17.generation.view import View  # noqa: E402
+from subnet17.generation.colour.bled_picture import bleed_picture  # noqa: E402
+from subnet17.generation.colour.colour_surface import colour_surface  # noqa: E402
+from subnet17.generation.colour.fit_view import fit_view  # noqa: E402
+from subnet17.generation.colour.seen_colours import DepthRaster, look_up  # noqa: E402
+from subnet17.generation.colour.spread_colours import spread_colours  # noqa: E402
+from subnet17.generation.colour.symmetry import find_symmetries  # noqa: E402
+from subnet17.generation.colour.view import View  # noqa: E402
 
 CPU = torch.device("cpu")
 RED, BLUE, GREEN = (200, 30, 30), (30, 40, 200), (30, 180, 60)

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("hy3dgen")
 
-from subnet17.generation.field_decoder import FieldDecoder  # noqa: E402 - after the skip
+from subnet17.generation.shape.field_decoder import FieldDecoder  # noqa: E402 - after the skip
 from subnet17.gpu.compiled_blocks import compile_blocks, leave_eager  # noqa: E402
 from tests.tiny_hunyuan import random_weights, shape_config  # noqa: E402
 

@@ -13,8 +13,8 @@ from coloured_shapes import ball, make_coloured_shape  # noqa: E402
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from subnet17.generation.fit_view import draw_outlines, fit_view  # noqa: E402
-from subnet17.generation.view import View, project  # noqa: E402
+from subnet17.generation.colour.fit_view import draw_outlines, fit_view  # noqa: E402
+from subnet17.generation.colour.view import View, project  # noqa: E402
 
 CAR, CAT = "a red sports car", "a cute cat wearing a wizard hat"
 CHAIR, TREE = "a wooden chair", "an ancient tree with glowing runes"

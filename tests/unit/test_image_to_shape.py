@@ -18,11 +18,11 @@ from subnet17.settings import GenerationTable
 torch = pytest.importorskip("torch")
 pytest.importorskip("hy3dgen")
 
-from subnet17.generation import hunyuan_checkpoint, image_to_shape  # noqa: E402 - after the skip
-from subnet17.generation.hunyuan_checkpoint import load_hunyuan  # noqa: E402
-from subnet17.generation.image_to_shape import ImageToShape  # noqa: E402
-from subnet17.generation.shape_model import ShapeModel  # noqa: E402
-from subnet17.generation.shape_sampler import guidance_kind  # noqa: E402
+from subnet17.generation.shape import hunyuan_checkpoint, image_to_shape  # noqa: E402
+from subnet17.generation.shape.hunyuan_checkpoint import load_hunyuan  # noqa: E402
+from subnet17.generation.shape.image_to_shape import ImageToShape  # noqa: E402
+from subnet17.generation.shape.shape_model import ShapeModel  # noqa: E402
+from subnet17.generation.shape.shape_sampler import guidance_kind  # noqa: E402
 from subnet17.gpu.card import Card  # noqa: E402
 from subnet17.gpu.models import Loaded, ModelCache  # noqa: E402
 from tests.tiny_hunyuan import SUBFOLDER, shape_config, write_decoder, write_shape_model  # noqa: E402

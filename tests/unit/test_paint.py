@@ -24,10 +24,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("hy3dgen")
 pytest.importorskip("xatlas")
 
-from subnet17.generation import paint  # noqa: E402 - after the skips
+from subnet17.generation.colour import paint  # noqa: E402 - after the skips
+from subnet17.generation.colour.mesh_colours import with_vertex_colours  # noqa: E402
+from subnet17.generation.colour.paint import Painter  # noqa: E402
 from subnet17.generation.flux_hunyuan_job import FluxHunyuanJob, Pieces  # noqa: E402
-from subnet17.generation.mesh_colours import with_vertex_colours  # noqa: E402
-from subnet17.generation.paint import Painter  # noqa: E402
 from subnet17.gpu.card import Card  # noqa: E402
 from subnet17.gpu.models import ModelCache  # noqa: E402
 from subnet17.gpu.pressure import LEVELS, Pressure  # noqa: E402

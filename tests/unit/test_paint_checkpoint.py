@@ -16,9 +16,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("hy3dgen")
 pytest.importorskip("xatlas")
 
-from subnet17.generation.paint import Painter, choose_painter  # noqa: E402 - after the skips
-from subnet17.generation.paint_checkpoint import DELIGHT, PAINT, find_paint, load_paint  # noqa: E402
-from subnet17.generation.paint_pickles import rewrite_pickles  # noqa: E402
+from subnet17.generation.colour.paint import Painter, choose_painter  # noqa: E402 - after the skips
+from subnet17.generation.colour.paint_checkpoint import DELIGHT, PAINT, find_paint, load_paint  # noqa: E402
+from subnet17.generation.colour.paint_pickles import rewrite_pickles  # noqa: E402
 from subnet17.gpu.card import Card  # noqa: E402
 from subnet17.gpu.models import ModelCache  # noqa: E402
 from subnet17.gpu.residency import Residence  # noqa: E402

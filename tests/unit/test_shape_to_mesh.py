@@ -13,7 +13,7 @@ pytest.importorskip("fast_simplification")
 from analytic_fields import CELL, ball, pair, plate, saturated, shell, torus  # noqa: E402
 
 from subnet17.errors import ConfigError, StageError  # noqa: E402
-from subnet17.generation.shape_to_mesh import field_to_mesh  # noqa: E402
+from subnet17.generation.shape.shape_to_mesh import field_to_mesh  # noqa: E402
 
 SHAPES = {
     "ball": ball(),

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 from subnet17.deadline import Deadline
 from subnet17.errors import ConfigError, DeadlineError, UnavailableError
-from subnet17.generation.shaped_prompt import shape_prompt
+from subnet17.generation.picture.shaped_prompt import shape_prompt
 from subnet17.settings import GenerationTable
 
 torch = pytest.importorskip("torch", reason="only the GPU installation has it")
 pytest.importorskip("diffusers", reason="only the GPU installation has it")
 
-from subnet17.generation.flux_checkpoint import load_flux  # noqa: E402
-from subnet17.generation.flux_parts import ImageHalf, TextHalf  # noqa: E402
-from subnet17.generation.flux_plan import (  # noqa: E402
+from subnet17.generation.picture.flux_checkpoint import load_flux  # noqa: E402
+from subnet17.generation.picture.flux_parts import ImageHalf, TextHalf  # noqa: E402
+from subnet17.generation.picture.flux_plan import (  # noqa: E402
     Plan,
     choose_plan,
     fits_fp8,
@@ -33,7 +33,7 @@ from subnet17.generation.flux_plan import (  # noqa: E402
     prepare_text,
     text_blocks,
 )
-from subnet17.generation.text_to_image import KEPT_EMBEDDINGS, TextToImage  # noqa: E402
+from subnet17.generation.picture.text_to_image import KEPT_EMBEDDINGS, TextToImage  # noqa: E402
 from subnet17.gpu.card import Card  # noqa: E402
 from subnet17.gpu.models import ModelCache  # noqa: E402
 from subnet17.gpu.residency import Residence  # noqa: E402

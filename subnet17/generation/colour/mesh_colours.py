@@ -7,7 +7,7 @@ import torch
 import trimesh
 from PIL import Image
 
-from subnet17.generation.colour import colour_surface
+from subnet17.generation.colour.colour_surface import colour_surface
 from subnet17.splat.mesh_colours import sample_texture
 
 

@@ -1,8 +1,8 @@
 """Rewrites Hunyuan3D-Paint's published pickles as safetensors, once.
 
-Run as `python -m subnet17.generation.paint_pickles`. Reads with torch's `weights_only`, which makes tensors
-and runs no code of the file. The pickles stay where they are and are not read again. Needs twice as much
-host memory as the largest file, which has 4 GB.
+Run as `python -m subnet17.generation.colour.paint_pickles`. Reads with torch's `weights_only`, which makes
+tensors and runs no code of the file. The pickles stay where they are and are not read again. Needs twice as
+much host memory as the largest file, which has 4 GB.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from subnet17.errors import S17Error, UnavailableError
-from subnet17.generation.paint_checkpoint import PAINT, PAINT_PARTS, fetch_nothing, weights_fix
+from subnet17.generation.colour.paint_checkpoint import PAINT, PAINT_PARTS, fetch_nothing, weights_fix
 from subnet17.gpu.weights import resolve_weights
 from subnet17.settings import GenerationTable, load_settings
 

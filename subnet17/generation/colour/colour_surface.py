@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from subnet17.generation.bled_picture import BledPicture, bleed_picture
-from subnet17.generation.fit_view import fit_view
-from subnet17.generation.seen_colours import DepthRaster, look_up
-from subnet17.generation.spread_colours import spread_colours
-from subnet17.generation.symmetry import Symmetry, find_symmetries
-from subnet17.generation.view import View
+from subnet17.generation.colour.bled_picture import BledPicture, bleed_picture
+from subnet17.generation.colour.fit_view import fit_view
+from subnet17.generation.colour.seen_colours import DepthRaster, look_up
+from subnet17.generation.colour.spread_colours import spread_colours
+from subnet17.generation.colour.symmetry import Symmetry, find_symmetries
+from subnet17.generation.colour.view import View
 
 MID_GREY = 0.5
 GOOD_OVERLAP = 0.75

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from subnet17.generation.bled_picture import BledPicture
-from subnet17.generation.view import View
+from subnet17.generation.colour.bled_picture import BledPicture
+from subnet17.generation.colour.view import View
 
 FAR = 1e9
 POINTS_PER_CELL = 5.0

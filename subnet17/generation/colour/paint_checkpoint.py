@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from subnet17.errors import UnavailableError
-from subnet17.generation.hunyuan_checkpoint import import_hy3dgen, precision_for
+from subnet17.generation.shape.hunyuan_checkpoint import import_hy3dgen, precision_for
 from subnet17.gpu.weights import PINNED, resolve_weights
 from subnet17.settings import GenerationTable
 
@@ -94,7 +94,7 @@ def weights_fix(settings: GenerationTable) -> str:
     fetched = f"`hf download {source} --revision {revision} --include '{DELIGHT}/*' --include '{PAINT}/*'`"
     if Path(source).expanduser().is_dir():
         fetched = f"copy {DELIGHT} and {PAINT} into {source}"
-    return f"{fetched}, then `python -m subnet17.generation.paint_pickles`"
+    return f"{fetched}, then `python -m subnet17.generation.colour.paint_pickles`"
 
 
 def load_paint(settings: GenerationTable, device: torch.device) -> Any:

@@ -16,14 +16,14 @@ from PIL import Image
 
 from subnet17.deadline import Deadline
 from subnet17.errors import UnavailableError
-from subnet17.generation.flux_checkpoint import load_flux
-from subnet17.generation.shaped_prompt import shape_prompt
+from subnet17.generation.picture.flux_checkpoint import load_flux
+from subnet17.generation.picture.shaped_prompt import shape_prompt
 from subnet17.gpu.models import Loaded, ModelCache
 from subnet17.settings import GenerationTable
 
 if TYPE_CHECKING:  # torch takes seconds to import; the server process never does
-    from subnet17.generation.flux_parts import Embedding
-    from subnet17.generation.flux_plan import Plan
+    from subnet17.generation.picture.flux_parts import Embedding
+    from subnet17.generation.picture.flux_plan import Plan
 
 TEXT_ENCODER = "text_encoder"
 IMAGE = "image"
@@ -135,8 +135,8 @@ class TextToImage:
         self._embeddings.clear()
 
     def _load_text(self) -> Loaded:
-        from subnet17.generation.flux_parts import TextHalf  # noqa: PLC0415 - imports torch
-        from subnet17.generation.flux_plan import prepare_text  # noqa: PLC0415
+        from subnet17.generation.picture.flux_parts import TextHalf  # noqa: PLC0415 - imports torch
+        from subnet17.generation.picture.flux_plan import prepare_text  # noqa: PLC0415
 
         pipeline = self._whole_pipeline()
         prepare_text(pipeline, self._chosen())
@@ -145,8 +145,8 @@ class TextToImage:
         return Loaded(half, half.modules, half.recorded)
 
     def _load_image(self) -> Loaded:
-        from subnet17.generation.flux_parts import ImageHalf  # noqa: PLC0415 - imports torch
-        from subnet17.generation.flux_plan import prepare_image  # noqa: PLC0415
+        from subnet17.generation.picture.flux_parts import ImageHalf  # noqa: PLC0415 - imports torch
+        from subnet17.generation.picture.flux_plan import prepare_image  # noqa: PLC0415
 
         pipeline = self._whole_pipeline()
         prepare_image(pipeline, self._chosen())
@@ -168,7 +168,7 @@ class TextToImage:
     def _chosen(self) -> Plan:
         if self._plan is None:
             try:
-                from subnet17.generation.flux_plan import choose_plan  # noqa: PLC0415 - imports torch
+                from subnet17.generation.picture.flux_plan import choose_plan  # noqa: PLC0415 - imports torch
             except ImportError as error:
                 raise UnavailableError(
                     f"{error.name} is not installed: run ./setup_mining_environment.sh --gpu"

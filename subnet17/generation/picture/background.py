@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from subnet17.errors import ConfigError, InvalidInputError, S17Error, UnavailableError
-from subnet17.generation.plain_ground import PlainBackground
+from subnet17.generation.picture.plain_ground import PlainBackground
 from subnet17.log import get_logger
 from subnet17.settings import GenerationTable
 

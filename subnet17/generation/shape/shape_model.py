@@ -16,9 +16,9 @@ from PIL import Image
 from torch import Tensor
 
 from subnet17.errors import ConfigError, InvalidInputError, StageError
-from subnet17.generation.field_decoder import Field, FieldDecoder
-from subnet17.generation.hunyuan_checkpoint import precision_for
-from subnet17.generation.shape_sampler import guidance_kind, plan, predict, sample
+from subnet17.generation.shape.field_decoder import Field, FieldDecoder
+from subnet17.generation.shape.hunyuan_checkpoint import precision_for
+from subnet17.generation.shape.shape_sampler import guidance_kind, plan, predict, sample
 from subnet17.gpu.compiled_blocks import (
     compile_blocks,
     compiled_only,

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from subnet17.deadline import Deadline
 from subnet17.errors import DeviceLostError, S17Error, StageError
-from subnet17.generation.paint_checkpoint import find_paint, import_texgen, load_paint
+from subnet17.generation.colour.paint_checkpoint import find_paint, import_texgen, load_paint
 from subnet17.gpu.faults import kind_of
 from subnet17.gpu.models import Loaded, ModelCache
 from subnet17.gpu.pressure import Level

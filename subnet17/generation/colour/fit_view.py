@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from subnet17.generation.view import PARAMETERS, View, project
+from subnet17.generation.colour.view import PARAMETERS, View, project
 
 Cost = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From (B, 6) candidates, (M, 3) points and the wanted (S, S) raster to (B,) costs."""

@@ -21,9 +21,9 @@ from PIL import Image
 from torch import Tensor
 
 from subnet17.deadline import Deadline
-from subnet17.generation.field_decoder import Field
-from subnet17.generation.hunyuan_checkpoint import load_hunyuan
-from subnet17.generation.shape_model import ShapeModel
+from subnet17.generation.shape.field_decoder import Field
+from subnet17.generation.shape.hunyuan_checkpoint import load_hunyuan
+from subnet17.generation.shape.shape_model import ShapeModel
 from subnet17.gpu.models import Loaded, ModelCache
 from subnet17.log import get_logger
 from subnet17.settings import GenerationTable

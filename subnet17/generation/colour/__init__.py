@@ -1,0 +1,1 @@
+"""Colours of a shape from the picture it was made of."""

@@ -1,0 +1,1 @@
+"""Prompt -> picture of one object without its background."""

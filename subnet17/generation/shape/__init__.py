@@ -1,0 +1,1 @@
+"""Picture -> latents -> field or mesh."""
