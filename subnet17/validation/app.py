@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -14,10 +15,12 @@ from subnet17.serving.http import caller_gone, create_service_app, media_type_of
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import ValidationTable
+from subnet17.splat.from_mesh import MIN_SPLATS
 from subnet17.validation import pipeline
 from subnet17.validation.choice import Choice
+from subnet17.validation.convert import DEFAULT_SPLATS, MAX_SPLATS, answer_conversion
 
-Job = Callable[[bytes], bytes]
+R = TypeVar("R")
 
 ASSET_SCHEMA: dict[str, Any] = {
     "data": {"type": "string", "description": "base64 of the asset"},
@@ -32,6 +35,16 @@ PREVIEW_SCHEMA: dict[str, Any] = {
 PROMPT_SCHEMA: dict[str, Any] = {"prompt": {"type": "string", "minLength": 1, "maxLength": 1024}}
 IMAGE_SCHEMA: dict[str, Any] = {
     "prompt_image": {"type": "string", "description": "base64 of a PNG, JPEG or WebP"}
+}
+CONVERSION_SCHEMA: dict[str, Any] = {
+    "data": {"type": "string", "description": "base64 of a PLY mesh, GLB or OBJ"},
+    "format": {"type": "string", "enum": ["ply", "spz"], "default": "ply"},
+    "splats": {
+        "type": "integer",
+        "minimum": MIN_SPLATS,
+        "maximum": MAX_SPLATS,
+        "default": DEFAULT_SPLATS,
+    },
 }
 
 
@@ -61,8 +74,8 @@ class ValidationService:
             "renderer_reason": self.renderer.reason,
         }
 
-    async def run(self, job: Job, request: Request) -> bytes:
-        """Hands a request's body to a worker and returns the body of the answer."""
+    async def run(self, job: Callable[[bytes], R], request: Request) -> R:
+        """Hands a request's body to a worker and returns what the job made of it."""
         deadline = Deadline.of_request(
             request.headers.get(TIMEOUT_HEADER), longest_s=self.settings.request_timeout_s
         )
@@ -98,11 +111,23 @@ def create_app(settings: ValidationTable, *, scorer: Choice, renderer: Choice) -
         """Four views of an asset in one PNG."""
         return Response(await service.run(pipeline.render_duel_view, request), media_type="image/png")
 
+    async def convert(request: Request) -> Response:
+        """A mesh as splats that can be submitted."""
+        made = await service.run(answer_conversion, request)
+        headers = {
+            "X-Splats": str(made.splats),
+            "X-Faces": str(made.faces),
+            "X-Timings": json.dumps(made.timings_s),
+            "X-Notes": json.dumps(made.notes),
+        }
+        return Response(made.data, media_type="application/octet-stream", headers=headers)
+
     text_body = PROMPT_SCHEMA | ASSET_SCHEMA | PREVIEW_SCHEMA
     image_body = IMAGE_SCHEMA | ASSET_SCHEMA | PREVIEW_SCHEMA
     _add_route(app, "/validate_txt_to_3d_ply", validate_text, text_body, required=["prompt", "data"])
     _add_route(app, "/validate_img_to_3d_ply", validate_image, image_body, required=["prompt_image", "data"])
     _add_route(app, "/render_duel_view", render_duel_view, ASSET_SCHEMA, required=["data"])
+    _add_route(app, "/convert", convert, CONVERSION_SCHEMA, required=["data"])
     return app
 
 
