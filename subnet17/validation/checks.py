@@ -106,7 +106,7 @@ def check_scene(scene: RenderableCloud) -> list[Refusal]:
     if not all(np.isfinite(array).all() for array in vars(scene).values()):
         message = "values leave the range of float32 once the asset is scaled to the cameras"
         return [Refusal("not_finite", message, "infinite", "finite")]
-    tiles = count_tiles(scene, official_cameras())
+    tiles = estimate_tiles(scene)
     if tiles <= MAX_TILES_PER_VIEW:
         return []
     message = (
@@ -114,3 +114,8 @@ def check_scene(scene: RenderableCloud) -> list[Refusal]:
         "drawn here: they are too many and too large"
     )
     return [Refusal("too_costly", message, tiles, MAX_TILES_PER_VIEW)]
+
+
+def estimate_tiles(scene: RenderableCloud) -> int:
+    """About how many (splat, 16 px tile) pairs the costliest official view has; 12 ms for 50,000 splats."""
+    return count_tiles(scene, official_cameras())

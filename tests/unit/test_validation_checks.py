@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from subnet17.errors import AssetError, ConfigError, TooLargeError
-from subnet17.splat.cameras import fit_for_render
+from subnet17.splat.cameras import fit_for_render, official_cameras
+from subnet17.splat.project import project_splats
 from subnet17.validation.checks import (
     MAX_TILES_PER_VIEW,
     check_alignment,
@@ -63,6 +64,36 @@ def test_more_and_larger_splats_cost_more_tiles() -> None:
     assert estimate_tiles(scene) < estimate_tiles(larger) < MAX_TILES_PER_VIEW
     full_screen = replace(scene, scales=np.full_like(scene.scales, 1e30))
     assert estimate_tiles(full_screen) == pytest.approx(len(BALL) * 33.375**2, rel=0.01)
+
+
+def test_small_splats_right_before_a_camera_cost_what_they_look_like() -> None:
+    """A view of them would take minutes: each fills the picture, and none is opaque enough to end it."""
+    eye = -official_cameras().viewmats[5, :3, :3].T @ official_cameras().viewmats[5, :3, 3]
+    scene = fit_for_render(make_ball(40_000))
+    near = (0.98 * eye + 0.01 * scene.means).astype(np.float32)
+    faint = np.full(len(near), 0.01, np.float32)
+    assert estimate_tiles(replace(scene, opacities=faint)) < 1_000_000
+    assert estimate_tiles(replace(scene, means=near, opacities=faint)) > MAX_TILES_PER_VIEW
+    assert [refusal.code for refusal in check_scene(replace(scene, means=near, opacities=faint))] == [
+        "too_costly"
+    ]
+
+
+def test_what_no_camera_sees_costs_nothing() -> None:
+    scene = fit_for_render(BALL)
+    assert estimate_tiles(replace(scene, means=scene.means + np.float32(500))) == 0
+    assert estimate_tiles(replace(scene, opacities=np.zeros(len(BALL), np.float32))) == 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_estimated_tiles_are_those_of_the_projected_splats_or_a_little_more(scale: float) -> None:
+    scene, cameras = fit_for_render(BALL), official_cameras()
+    scene = replace(scene, scales=scene.scales * np.float32(scale))
+    splats = project_splats(
+        scene, cameras.viewmats[3], cameras.focal_px, cameras.size_px, near=cameras.near, far=cameras.far
+    )
+    drawn = ((2 * splats["half_x"] / 16 + 1) * (2 * splats["half_y"] / 16 + 1)).sum()
+    assert drawn <= estimate_tiles(scene) <= 3 * drawn
 
 
 def test_alignment_below_the_formulas_floor_is_a_reason() -> None:
