@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -31,6 +32,8 @@ OPEN_ROUTES = frozenset({"/health/", "/health", "/version/", "/version"})
 """Answered without a key: a supervisor may ask."""
 BODY_TIMEOUT_S = 60.0
 """Within this time a body has to arrive."""
+MAX_LENGTH_DIGITS = 20
+"""Of a declared body size: Python refuses to read numbers of thousands of digits."""
 BODIES_HELD = 4
 """Bodies of the largest size that may be held in memory at once."""
 
@@ -108,13 +111,20 @@ class _HttpStatusError(InvalidInputError):
         self.code = CODES.get(status, "invalid_input")  # type: ignore[misc]
 
 
-def error_response(error: S17Error, jobs: Jobs | None = None) -> JSONResponse:
-    """The error as JSON, with Retry-After where coming back helps."""
+def error_response(error: S17Error, jobs: Jobs | None = None) -> Response:
+    """The error as JSON, with Retry-After where coming back helps.
+
+    ASCII, and without a detail that JSON has no form for: what a caller sent may be quoted in it.
+    """
     headers = {}
     if error.status in {429, 503}:
         retry_after_s = error.detail.get("retry_after_s") or (jobs.retry_after_s if jobs else 1)
         headers["Retry-After"] = str(retry_after_s)
-    return JSONResponse(error.as_json(), status_code=error.status, headers=headers)
+    try:
+        body = json.dumps(error.as_json(), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        body = json.dumps({"error": {"code": error.code, "message": error.message, "detail": {}}})
+    return Response(body, status_code=error.status, headers=headers, media_type="application/json")
 
 
 def _add_operator_routes(app: FastAPI, service: Service) -> None:
@@ -203,8 +213,9 @@ class _BodyLimit:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._limit:
-            await error_response(self._error(int(declared)))(scope, receive, send)
+        declared_bytes = int(declared[:MAX_LENGTH_DIGITS]) if declared.isdigit() else 0
+        if declared_bytes > self._limit:
+            await error_response(self._error(declared_bytes))(scope, receive, send)
             return
         received = 0
         complete = False

@@ -15,9 +15,15 @@ from PIL import Image
 from subnet17.errors import InvalidInputError, TooLargeError, UnknownFormatError
 
 PROMPT_MAX_CHARS = 1024
+JSON_MAX_COMMAS = 10_000
+"""Of a body: the few fields that are known need some, and base64 has none. Millions of them, which parts of
+lists and objects need, would take a parser seconds and gigabytes."""
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP")
 IMAGE_MAX_PX = 4096
 """Longest side of a picture, checked before its pixels are decoded."""
+JPEG_MAX_SCANS = 100
+"""Encoders write 10 at most. Each costs a pass over all pixels, for some 30 bytes."""
+_START_OF_SCAN = b"\xff\xda"
 
 REPLACEMENT = "\ufffd"
 """What decoders put in place of bytes that are not UTF-8."""
@@ -27,8 +33,14 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     """A body as a JSON object. Large ones take long and much memory: parse those in a worker.
 
     Raises:
-        InvalidInputError: not JSON, or not an object.
+        InvalidInputError: not JSON, not an object, or made of too many parts.
     """
+    if (commas := body.count(b",")) > JSON_MAX_COMMAS:
+        raise InvalidInputError(
+            f"body is JSON of more than {commas} parts, at most {JSON_MAX_COMMAS} are read",
+            measured=commas,
+            allowed=JSON_MAX_COMMAS,
+        )
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -36,6 +48,20 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise InvalidInputError(f"body is a JSON {type(fields).__name__}, expected an object")
     return fields
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """What a caller sent, as a message may repeat it: short, printable, whatever it is."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deeply, or a number of thousands of digits
+        text = f"a {type(value).__name__}"
+    return text.encode("utf-8", "backslashreplace").decode()[:limit]
+
+
+def shown_name(name: str, limit: int = 60) -> str:
+    """A name that a caller made up, in a form that any JSON reader takes: no halves of surrogate pairs."""
+    return name[:limit].encode("utf-8", "backslashreplace").decode()
 
 
 def check_prompt(prompt: object) -> str:
@@ -85,17 +111,31 @@ def read_image(data: bytes, *, field: str) -> Image.Image:
 
     Raises:
         UnknownFormatError: another format, or none.
-        TooLargeError: a side over 4096 px.
+        TooLargeError: a side over 4096 px, or a JPEG of more than 100 scans.
         InvalidInputError: the pixels can't be decoded.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of big pictures; the limit below refuses them
             image = Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise TooLargeError(
+            f"{field} is too large, at most {IMAGE_MAX_PX} px a side are allowed: {error}"[:200],
+            field=field,
+            allowed_px=IMAGE_MAX_PX,
+        ) from None
     except Exception:
         raise UnknownFormatError(
             f"{field} is not a picture of a known format; known: {', '.join(IMAGE_FORMATS)}", field=field
         ) from None
+    _check_image(image, data, field)
+    try:
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    except Exception as error:
+        raise InvalidInputError(f"{field} can't be decoded: {type(error).__name__}", field=field) from None
+
+
+def _check_image(image: Image.Image, data: bytes, field: str) -> None:
     if max(image.size) > IMAGE_MAX_PX:
         raise TooLargeError(
             f"{field} is {image.width}x{image.height} px, at most {IMAGE_MAX_PX} px a side are allowed",
@@ -103,7 +143,11 @@ def read_image(data: bytes, *, field: str) -> Image.Image:
             measured_px=max(image.size),
             allowed_px=IMAGE_MAX_PX,
         )
-    try:
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    except Exception as error:
-        raise InvalidInputError(f"{field} can't be decoded: {type(error).__name__}", field=field) from None
+    scans = data.count(_START_OF_SCAN) if image.format == "JPEG" else 0
+    if scans > JPEG_MAX_SCANS:
+        raise TooLargeError(
+            f"{field} is a JPEG of {scans} scans, at most {JPEG_MAX_SCANS} are decoded",
+            field=field,
+            measured_scans=scans,
+            allowed_scans=JPEG_MAX_SCANS,
+        )
