@@ -102,7 +102,7 @@ def _complete_osmesa() -> None:
 
     create = PLATFORM.OSMesa.OSMesaCreateContextAttribs
     create.restype, create.argtypes = OSMesaContext, [ctypes.c_void_p, OSMesaContext]
-    osmesa.OSMesaCreateContextAttribs = lambda attributes, shared: create(attributes.ctypes.data, shared)
+    osmesa.OSMesaCreateContextAttribs = create
     for name, value in _OSMESA_CONSTANTS.items():
         setattr(osmesa, name, value)
     PLATFORM.GetCurrentContext.restype = ctypes.c_void_p  # a key of tables: a pointer can't be hashed

@@ -117,7 +117,7 @@ class _Surface:
 
     Attributes:
         positions: (P, 3). indices: (F, 3); None: three positions a face. colours: (P, 4) in 0..1 or None.
-        uv: (P, 2) or None. texture: (H, W, 3) uint8 or None. factor: (4,) RGBA that all is multiplied by.
+        uv: (P, 2) or None. texture: (H, W, 4) uint8 or None. factor: (4,) RGBA that all is multiplied by.
     """
 
     positions: Float32
@@ -173,13 +173,14 @@ def _factor(colour: Any) -> tuple[float, float, float, float]:
 
 
 def _texels(image: Image.Image) -> NDArray[np.uint8]:
-    """The picture as RGB of at most 2048 px a side."""
+    """The picture as opaque RGBA of at most 2048 px a side: OpenGL wants rows of whole 4 bytes."""
     try:
         image.draft("RGB", (MAX_TEXTURE_SIDE_PX, MAX_TEXTURE_SIDE_PX))  # a JPEG is decoded smaller at once
         picture = image.convert("RGB")
     except Exception as error:  # Pillow's decoders raise many kinds
         raise AssetError(f"the texture can't be decoded: {type(error).__name__}") from None
     picture.thumbnail((MAX_TEXTURE_SIDE_PX, MAX_TEXTURE_SIDE_PX), Image.Resampling.BOX)
+    picture.putalpha(255)
     return np.asarray(picture)
 
 
@@ -214,7 +215,7 @@ def _draw(
 def _make_mesh(pyrender: Any, surface: _Surface) -> Any:
     texture = None
     if surface.texture is not None:
-        texture = pyrender.Texture(source=surface.texture, source_channels="RGB")
+        texture = pyrender.Texture(source=surface.texture, source_channels="RGBA")
     material = pyrender.MetallicRoughnessMaterial(
         alphaMode="OPAQUE",
         doubleSided=True,
