@@ -84,5 +84,24 @@ else
     echo "$wanted" >"$TOOLS/installed"
 fi
 echo "$python" >"$TOOLS/python"
+
+# Pictures of meshes need EGL or OSMesa of the system. Without them all else works, so nothing fails here.
+check_opengl() {
+    local renderer
+    if renderer="$("$python" -I subnet17/validation/gl_probe.py 2>/dev/null)"; then
+        echo "pictures of meshes: $renderer"
+        return 0
+    fi
+    return 1
+}
+if ! check_opengl; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        echo "installing EGL, which pictures of meshes need"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libegl1 libgl1-mesa-dri \
+            >/dev/null 2>&1 || true
+    fi
+    check_opengl ||
+        echo "note: no pictures of meshes without EGL or OSMesa. Debian/Ubuntu: sudo apt-get install libegl1 libgl1-mesa-dri"
+fi
 "$python" -c 'import subnet17.settings as s; s.load_settings()' || fail "mining.toml or the environment is not valid"
 echo "ready: $target, Python $("$python" -V | cut -d' ' -f2), dev packages: $dev"
