@@ -57,6 +57,9 @@ class NotLoaded:
 
 
 _load: Callable[[], None]
+GIVE_UP_SHARE = 0.95
+"""Of a job's time: a job that gives up between two stages keeps its process and its loaded models."""
+
 _load_error: S17Error | None = None
 """Why `_load` failed; jobs raise it again until another try succeeds."""
 _loaded_at_s = 0.0
@@ -89,7 +92,7 @@ def run(job: Callable[..., R], args: tuple[Any, ...], timeout_s: float) -> R | N
         raise
     except S17Error as error:
         return NotLoaded(error)
-    _job_deadline = Deadline.after(timeout_s)
+    _job_deadline = Deadline.after(GIVE_UP_SHARE * timeout_s)
     try:
         return job(*args)
     finally:
@@ -97,7 +100,7 @@ def run(job: Callable[..., R], args: tuple[Any, ...], timeout_s: float) -> R | N
 
 
 def job_deadline() -> Deadline:
-    """When the job that this process runs will be killed."""
+    """When the job that this process runs had better give up by itself: soon after it is killed."""
     return _job_deadline or Deadline.after(IDLE_JOB_S)
 
 

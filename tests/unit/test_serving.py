@@ -413,4 +413,4 @@ async def test_a_lost_device_makes_the_pool_refuse_at_once(pool: WorkerPool) -> 
 
 
 async def test_a_job_knows_when_it_will_be_killed(pool: WorkerPool) -> None:
-    assert 4 < await pool.run(seconds_left, timeout_s=5) <= 5
+    assert 4 < await pool.run(seconds_left, timeout_s=5) < 4.9  # it gives up by itself before it is killed
