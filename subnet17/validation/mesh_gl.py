@@ -20,6 +20,7 @@ import numpy as np
 
 from subnet17.errors import UnavailableError
 from subnet17.log import get_logger
+from subnet17.serving.worker_process import tell
 from subnet17.splat.cameras import IMAGE_SIZE_PX
 
 R = TypeVar("R")
@@ -141,8 +142,10 @@ class GlThread:
             self._renderer = self._make_renderer()
         except UnavailableError as error:
             get_logger().warning("no pictures of meshes", reason=error.message)
+            tell({"meshes_drawn_by": None, "meshes_reason": error.message})
             raise
         get_logger().info("meshes are drawn", platform=self.platform.name, renderer=self.platform.renderer)
+        tell({"meshes_drawn_by": f"{self.platform.name}: {self.platform.renderer}"})
 
     def _make_renderer(self) -> Any:
         try:
