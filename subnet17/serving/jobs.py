@@ -12,6 +12,7 @@ from subnet17.deadline import Deadline
 from subnet17.errors import InvalidInputError, OverloadedError, S17Error, UnavailableError
 from subnet17.serving.breaker import CircuitBreaker
 from subnet17.serving.queue import JobQueue
+from subnet17.serving.relay import RelayPool
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import ServerTable
 
@@ -30,7 +31,7 @@ class Jobs:
         settings: The server's table.
     """
 
-    def __init__(self, pool: WorkerPool, settings: ServerTable) -> None:
+    def __init__(self, pool: WorkerPool | RelayPool, settings: ServerTable) -> None:
         self.pool = pool
         self._longest_s = settings.request_timeout_s
         self.queue = JobQueue(slots=pool.workers, limit=settings.max_concurrent_requests)

@@ -13,12 +13,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from subnet17.deadline import Deadline
 from subnet17.errors import DeadlineError
 from subnet17.serving.handoff import Folders, Parcel, pack, unpack
 from subnet17.serving.workers import WorkerPool
+
+R = TypeVar("R")
 
 Step = Callable[..., Any]
 
@@ -112,9 +114,20 @@ class RelayPool:
             for pool in self._pools:
                 both.create_task(pool.keep_ready())
 
-    async def run(self, job: Relay, *args: Any, timeout_s: float) -> bytes:
-        """Runs a job's steps, all of them within `timeout_s`. Raises as `WorkerPool.run` does."""
+    async def run(self, job: Callable[..., R], *args: Any, timeout_s: float) -> R:
+        """Runs a job within `timeout_s`: a `Relay` in steps, another one in front.
+
+        Raises:
+            DeadlineError: no worker came free in time, or a step overran.
+            S17Error: as `WorkerPool.run`.
+        """
         deadline = Deadline.after(timeout_s)
+        if isinstance(job, Relay):
+            return await self._relay(job, args, deadline)  # type: ignore[return-value] # a Relay's are bytes
+        async with self._free_worker(self.front, deadline):
+            return await self.front.run(job, *args, timeout_s=deadline.check("a free worker"))
+
+    async def _relay(self, job: Relay, args: tuple[Any, ...], deadline: Deadline) -> bytes:
         self._folders = self._folders or Folders()
         number = next(self._numbers)
         first, second = ([path / f"{number}-{step}" for path in self._folders.paths] for step in (1, 2))

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from subnet17.addresses import is_loopback
 from subnet17.errors import ConfigError
+from subnet17.serving.relay import RelayPool
 from subnet17.serving.workers import WorkerPool
 
 GRACE_S = 20
@@ -41,7 +42,7 @@ def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
         app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S, server_header=False
     )
     server = uvicorn.Server(config)
-    pool: WorkerPool = app.state.pool
+    pool: WorkerPool | RelayPool = app.state.pool
 
     def end() -> None:
         server.should_exit = True  # what still runs on other devices is answered first, for up to GRACE_S

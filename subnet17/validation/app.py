@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from subnet17.deadline import TIMEOUT_HEADER, Deadline
-from subnet17.errors import UnsupportedMediaError
+from subnet17.errors import UnavailableError, UnsupportedMediaError
 from subnet17.serving.http import caller_gone, create_service_app, media_type_of
 from subnet17.serving.jobs import Jobs
+from subnet17.serving.relay import RelayPool
 from subnet17.serving.workers import WorkerPool
-from subnet17.settings import ValidationTable
+from subnet17.settings import PROJECT_ROOT, ValidationTable
 from subnet17.splat.from_mesh import MIN_SPLATS
 from subnet17.validation import pipeline
-from subnet17.validation.choice import Choice
+from subnet17.validation.choice import REFERENCE, Choice, needs_device
 from subnet17.validation.convert import DEFAULT_SPLATS, MAX_SPLATS, answer_conversion
+from subnet17.validation.scoring.reference.available import devices_of
 
 R = TypeVar("R")
+
+LEAST_READERS = 2
+"""Beside a device: one prepares the next asset while another makes the pictures of the last."""
 
 ASSET_SCHEMA: dict[str, Any] = {
     "data": {"type": "string", "description": "base64 of the asset"},
@@ -48,22 +54,42 @@ CONVERSION_SCHEMA: dict[str, Any] = {
 }
 
 
+def make_pool(
+    settings: ValidationTable, scorer: Choice, renderer: Choice, data_dir: Path
+) -> WorkerPool | RelayPool:
+    """The worker processes: of one kind on the CPU, of two where a device is used."""
+    choices = (settings, scorer, renderer)
+    limits: dict[str, Any] = {
+        "memory_bytes": settings.worker_memory_bytes,
+        "load_timeout_s": settings.load_timeout_s,
+    }
+    if not needs_device(scorer, renderer):
+        return WorkerPool(
+            pipeline.load, choices, workers=settings.workers, service="validation-worker", **limits
+        )
+    readers = max(LEAST_READERS, settings.workers)
+    return RelayPool(
+        WorkerPool(pipeline.load_reader, choices, workers=readers, service="validation-reader", **limits),
+        WorkerPool(
+            pipeline.load_judge,
+            (*choices, data_dir),
+            workers=len(devices_of(settings)),
+            load_timeout_s=settings.load_timeout_s,
+            service="validation-judge",
+        ),
+    )
+
+
 class ValidationService:
     """The server's parts: what was chosen, and the way of its jobs."""
 
-    def __init__(self, settings: ValidationTable, *, scorer: Choice, renderer: Choice) -> None:
+    def __init__(
+        self, settings: ValidationTable, *, scorer: Choice, renderer: Choice, data_dir: Path
+    ) -> None:
         self.settings = settings
         self.scorer = scorer
         self.renderer = renderer
-        pool = WorkerPool(
-            pipeline.load,
-            (scorer, renderer, settings.max_asset_bytes, settings.max_splats),
-            workers=settings.workers,
-            memory_bytes=settings.worker_memory_bytes,
-            load_timeout_s=settings.load_timeout_s,
-            service="validation-worker",
-        )
-        self.jobs = Jobs(pool, settings)
+        self.jobs = Jobs(make_pool(settings, scorer, renderer, data_dir), settings)
 
     def describe(self) -> dict[str, object]:
         """Scorer and renderer, for `/status/` and `/health/`."""
@@ -73,6 +99,14 @@ class ValidationService:
             "renderer": self.renderer.name,
             "renderer_reason": self.renderer.reason,
         }
+
+    def check_image_tasks(self) -> None:
+        """Raises `UnavailableError` where pictures are not scored, before a body is read."""
+        if self.scorer.name == REFERENCE and not self.settings.image_tasks:
+            raise UnavailableError(
+                "scoring against pictures is switched off: set validation.image_tasks",
+                key="validation.image_tasks",
+            )
 
     async def run(self, job: Callable[[bytes], R], request: Request) -> R:
         """Hands a request's body to a worker and returns what the job made of it."""
@@ -86,15 +120,22 @@ class ValidationService:
         return await self.jobs.run(job, body, deadline=deadline, gone=caller_gone(request))
 
 
-def create_app(settings: ValidationTable, *, scorer: Choice, renderer: Choice) -> FastAPI:
+def create_app(
+    settings: ValidationTable,
+    *,
+    scorer: Choice,
+    renderer: Choice,
+    data_dir: Path = PROJECT_ROOT / "data",
+) -> FastAPI:
     """The validation server as an ASGI app.
 
     Args:
         settings: The server's table.
         scorer: What scores; see choice.py.
         renderer: What renders.
+        data_dir: Where the locks of devices lie.
     """
-    service = ValidationService(settings, scorer=scorer, renderer=renderer)
+    service = ValidationService(settings, scorer=scorer, renderer=renderer, data_dir=data_dir)
     app = create_service_app(
         service, settings, title="validation-server", max_body_bytes=settings.max_body_bytes
     )
@@ -105,6 +146,7 @@ def create_app(settings: ValidationTable, *, scorer: Choice, renderer: Choice) -
 
     async def validate_image(request: Request) -> Response:
         """Scores an asset against a picture."""
+        service.check_image_tasks()
         return _json(await service.run(pipeline.validate_image, request))
 
     async def render_duel_view(request: Request) -> Response:

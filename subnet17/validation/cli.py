@@ -11,7 +11,7 @@ from subnet17.log import configure_logging, get_logger
 from subnet17.serving.run import exit_with, serve
 from subnet17.settings import load_settings
 from subnet17.validation.app import create_app
-from subnet17.validation.choice import choose_renderer, choose_scorer
+from subnet17.validation.choice import choose
 
 
 def main(
@@ -29,7 +29,7 @@ def main(
         settings = load_settings(config, flags={"validation": flags})
         operations, table = settings.operations, settings.validation
         configure_logging(service="validation", level=operations.log_level, form=operations.log_format)
-        scored_by, rendered_by = choose_scorer(table.scorer), choose_renderer(table.renderer)
+        scored_by, rendered_by = choose(table)
         get_logger().info(
             "starting",
             scorer=scored_by.name,
@@ -38,7 +38,7 @@ def main(
             renderer_reason=rendered_by.reason,
             url=f"http://{table.host}:{table.port}",
         )
-        app = create_app(table, scorer=scored_by, renderer=rendered_by)
+        app = create_app(table, scorer=scored_by, renderer=rendered_by, data_dir=settings.data_dir)
         code = serve(app, host=table.host, port=table.port, api_key=table.api_key)
     except S17Error as error:
         code = exit_with(error)

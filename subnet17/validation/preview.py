@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,27 +21,22 @@ TURNTABLE_FRAME_MS = 80
 TURNTABLE_QUALITY = 80
 
 
-def make_previews(
-    request: ValidationRequest, views: Views | None, draw: Callable[[Cameras], Views] | None, score: float
-) -> dict[str, str | None]:
-    """The pictures that were asked for, as base64; None for those not asked for and below the threshold.
+def make_previews(request: ValidationRequest, views: Views | None, turntable: Views | None) -> dict[str, str]:
+    """The pictures that were asked for and can be made, as base64.
 
     Args:
-        request: Which ones, and from which score on.
-        views: The 16 official ones; None if there are none.
-        draw: Draws the asset anew, for the turntable.
-        score: The asset's.
+        request: Which ones.
+        views: The 16 official ones.
+        turntable: Those of `turntable_cameras`.
     """
     made: dict[str, bytes] = {}
-    if views is not None and draw is not None and score >= request.preview_score_threshold:
-        if request.single_preview:
-            made["preview"] = single_preview(views.images)
-        if request.grid_preview:
-            made["grid_preview"] = grid_preview(views.images)
-        if request.turntable:
-            made["turntable"] = encode_turntable(draw(turntable_cameras()).images)
-    names = ("preview", "grid_preview", "turntable")
-    return {name: base64.b64encode(made[name]).decode() if name in made else None for name in names}
+    if views is not None and request.single_preview:
+        made["preview"] = single_preview(views.images)
+    if views is not None and request.grid_preview:
+        made["grid_preview"] = grid_preview(views.images)
+    if turntable is not None and request.turntable:
+        made["turntable"] = encode_turntable(turntable.images)
+    return {name: base64.b64encode(picture).decode() for name, picture in made.items()}
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:

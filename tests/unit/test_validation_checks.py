@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from subnet17.errors import AssetError, ConfigError, TooLargeError
+from subnet17.errors import AssetError, TooLargeError
 from subnet17.splat.cameras import fit_for_render, official_cameras
 from subnet17.splat.project import project_splats
 from subnet17.validation.checks import (
@@ -18,7 +18,6 @@ from subnet17.validation.checks import (
     estimate_tiles,
     refusal_of,
 )
-from subnet17.validation.choice import choose_renderer, choose_scorer
 from subnet17.validation.preview import join_grid
 from subnet17.validation.scoring.warmup import make_ball
 
@@ -110,16 +109,6 @@ def test_an_unreadable_asset_becomes_a_refusal_with_its_facts() -> None:
     }
     assert refusal_of(AssetError("mesh", kind="mesh")).code == "mesh"
     assert refusal_of(TooLargeError("big")).code == "too_large"
-
-
-def test_auto_says_why_and_what_is_missing_is_named() -> None:
-    assert choose_scorer("auto").name == choose_scorer("embedded").name == "embedded"
-    assert "torch" in choose_scorer("auto").reason and choose_scorer("embedded").reason == "asked for"
-    assert choose_renderer("auto").name == choose_renderer("cpu").name == "cpu"
-    with pytest.raises(ConfigError, match="torch"):
-        choose_scorer("reference")
-    with pytest.raises(ConfigError, match="gsplat"):
-        choose_renderer("cuda")
 
 
 def test_the_grid_reads_left_to_right_with_a_black_gap() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from subnet17.splat.cameras import RenderedViews
+from subnet17.splat.cameras import Views
 from subnet17.validation.aggregate import geometric_mean, outlier_filter
 from subnet17.validation.scoring.alignment import Aligner, Alignment
 from subnet17.validation.scoring.quality import combine_quality, halve, judge_quality, measure_quality
@@ -43,23 +43,23 @@ class EmbeddedScorer:
     def __init__(self) -> None:
         self._aligner = Aligner()
 
-    def score_text(self, views: RenderedViews, prompt: str) -> Scores:
+    def score_text(self, views: Views, prompt: str) -> Scores:
         """Judges 16 official views against a text."""
         images, alphas = _prepare(views)
         return _combine(views, images, alphas, self._aligner.align_text(images, alphas, prompt))
 
-    def score_image(self, views: RenderedViews, image: NDArray[np.uint8]) -> Scores:
+    def score_image(self, views: Views, image: NDArray[np.uint8]) -> Scores:
         """Judges 16 official views against an (H, W, 3) uint8 picture."""
         images, alphas = _prepare(views)
         return _combine(views, images, alphas, self._aligner.align_image(images, alphas, image))
 
 
-def _prepare(views: RenderedViews) -> tuple[Float32, Float32]:
+def _prepare(views: Views) -> tuple[Float32, Float32]:
     """The views at half size: RGB in 0..1, and alphas."""
     return halve(views.images) / np.float32(255), halve(views.alphas)
 
 
-def _combine(views: RenderedViews, images: Float32, alphas: Float32, alignment: Alignment) -> Scores:
+def _combine(views: Views, images: Float32, alphas: Float32, alignment: Alignment) -> Scores:
     measured = measure_quality(images, alphas)
     verdicts = judge_quality(measured)
     return Scores(

@@ -23,12 +23,13 @@ from subnet17.gpu.pressure import Level, Pressure, attempt
 from subnet17.log import get_logger
 from subnet17.serving.worker_process import job_deadline
 from subnet17.settings import ValidationTable
-from subnet17.splat.cameras import IMAGE_SIZE_PX, VIEWS, RenderedViews
+from subnet17.splat.cameras import IMAGE_SIZE_PX, VIEWS, Views
 from subnet17.splat.torch_views import tensor_of
 from subnet17.validation.scoring.reference import image_alignment, perceptual, quality, text_alignment
 from subnet17.validation.scoring.reference.network import Network
 from subnet17.validation.scoring.reference.per_view import Float64, combine
 from subnet17.validation.scoring.reference.similarity import Similarity
+from subnet17.validation.scoring.reference.told import MEASURES, NOT_MEASURED
 from subnet17.validation.scoring.scores import Scores
 from subnet17.validation.ssim import neighbour_ssims
 
@@ -64,19 +65,8 @@ class ReferenceScorer:
         pressure: How much is computed at once; lowered when memory runs out.
     """
 
-    measures: dict[str, str] = {  # noqa: RUF012 - a table, never changed
-        "score": "the validators' final formula over the four fields below",
-        "iqa": "DINOv2-small with the network's quality head, mean over the views",
-        "alignment_score": (
-            "text: cosines of CLIP convnext_large_d / 0.35; picture: cosines of LLM2CLIP; outliers dropped, "
-            "geometric mean"
-        ),
-        "ssim": "SSIM of neighbouring views, outliers dropped, geometric mean",
-        "lpips": "1 - LPIPS (AlexNet) of neighbouring views, outliers dropped, geometric mean",
-    }
-    not_measured: list[str] = [  # noqa: RUF012
-        "Validators' cards and library versions differ: expect differences in the third decimal."
-    ]
+    measures: dict[str, str] = MEASURES
+    not_measured: list[str] = NOT_MEASURED
 
     def __init__(
         self, settings: ValidationTable, cache: ModelCache, *, pressure: Pressure | None = None
@@ -89,7 +79,7 @@ class ReferenceScorer:
         for name, (load, _, assumed_bytes) in NETWORKS.items():
             cache.register(name, partial(self._load, load), assumed_bytes)
 
-    def score_text(self, views: RenderedViews, prompt: str) -> Scores:
+    def score_text(self, views: Views, prompt: str) -> Scores:
         """Judges 16 official views against a text.
 
         Raises:
@@ -103,7 +93,7 @@ class ReferenceScorer:
 
         return combine(self._measure(views, align), kind="text")
 
-    def score_image(self, views: RenderedViews, image: NDArray[np.uint8]) -> Scores:
+    def score_image(self, views: Views, image: NDArray[np.uint8]) -> Scores:
         """Judges 16 official views against an (H, W, 3) uint8 picture; raises as `score_text` does."""
         if not self._settings.image_tasks:
             raise UnavailableError(
@@ -158,7 +148,7 @@ class ReferenceScorer:
         compiled = self._settings.compile and self._cache.card.is_cuda
         return load(self._settings, self._device, compiled=compiled).loaded
 
-    def _measure(self, views: RenderedViews, align: Callable[[Tensor, int], Tensor]) -> dict[str, Float64]:
+    def _measure(self, views: Views, align: Callable[[Tensor, int], Tensor]) -> dict[str, Float64]:
         """Per view, by the name of the measure."""
 
         def job(level: Level) -> dict[str, Float64]:
