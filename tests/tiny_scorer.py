@@ -30,6 +30,7 @@ CLIP_CONFIG: dict[str, Any] = {
         "timm_model_pretrained": False,
         "timm_pool": "",
         "timm_proj": "mlp",
+        "timm_drop_path": 0.1,
         "image_size": 256,
     },
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +20,11 @@ from subnet17.validation.scoring.reference.pictures import clip_input, lpips_inp
 from subnet17.validation.scoring.reference.quality import QualityNetwork, load_quality
 from subnet17.validation.scoring.reference.similarity import Similarity, neighbour_ssims
 from subnet17.validation.scoring.reference.split_linear import SplitLinear, split, tf32_products
-from subnet17.validation.scoring.reference.text_alignment import load_text_alignment
+from subnet17.validation.scoring.reference.text_alignment import (
+    TextAlignment,
+    halve_products,
+    load_text_alignment,
+)
 from tests import plain_scorer
 from tests.tiny_scorer import TinyNetworks, turning_views, write_tiny_networks
 
@@ -175,3 +182,61 @@ def test_reduced_precision_ends_with_its_context() -> None:
     with tf32_products():
         assert torch.get_float32_matmul_precision() == "high"
     assert torch.get_float32_matmul_precision() == before
+
+
+class CountingBackend:
+    """Stands in for the compiler: counts the graphs that it is given, and runs them as they are."""
+
+    def __init__(self) -> None:
+        self.graphs = 0
+
+    def __call__(self, graph: Any, _: Any) -> Any:
+        self.graphs += 1
+        return graph.forward
+
+
+def test_blocks_of_one_shape_share_a_compilation_and_nothing_is_compiled_later(
+    tiny: TinyNetworks, tensor: Tensor
+) -> None:
+    backend = CountingBackend()
+    clip = copy.deepcopy(tiny.clip)
+    tokenizer = open_clip.get_tokenizer("convnext_large_d")
+    network = TextAlignment(clip, tokenizer, CPU, compiled=True, backend=backend)
+    blocks = [module for module in clip.visual.modules() if type(module).__name__ == "ConvNeXtBlock"]
+    shapes = {block.conv_dw.weight.shape for block in blocks}
+    network.warm_up(tensor[:4])
+    assert backend.graphs == len(shapes)
+    found = network.cosines(tensor[:3], "a cup", 16)
+    assert backend.graphs == len(shapes)
+    expected = plain_scorer.text_cosines(tiny.clip, tensor[:3].numpy(), "a cup")
+    assert found.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_compiled_quality_is_the_same(tiny: TinyNetworks, tensor: Tensor) -> None:
+    backend = CountingBackend()
+    network = QualityNetwork(
+        copy.deepcopy(tiny.backbone),
+        copy.deepcopy(tiny.head),
+        CPU,
+        compiled=True,
+        backend=backend,
+        splits=True,
+    )
+    network.warm_up(tensor[:2])
+    assert backend.graphs == 1
+    expected = plain_scorer.qualities(tiny.backbone, tiny.head, tensor[:2].numpy())
+    assert network.scores(tensor[:2], 16).tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_weights_kept_in_half_precision_are_those_that_autocast_makes(
+    tiny: TinyNetworks, tensor: Tensor
+) -> None:
+    """The GPU's way, on the CPU: the same roundings, done once instead of at every call."""
+    tower = copy.deepcopy(tiny.clip.visual)
+    pixels = clip_input(tensor[:2], 224)
+    with torch.no_grad(), torch.autocast("cpu", torch.float16):
+        expected = tower(pixels)
+        halve_products(tower)
+        found = tower(pixels)
+    assert found.dtype == torch.float16
+    assert torch.equal(found, expected)

@@ -56,9 +56,13 @@ class TextAlignment(Network):
         backend: str | Any = "inductor",
     ) -> None:
         blocks = [module for module in clip.visual.modules() if type(module).__name__ == BLOCK]
+        for block in blocks:
+            # Does nothing but while training, and its rate, another in each block, would keep them apart:
+            # blocks that differ in a constant are compiled one by one.
+            block.drop_path = nn.Identity()
         super().__init__([clip], device, blocks=blocks, compiled=compiled, backend=backend)
         if device.type == "cuda":
-            _halve_products(clip.visual)
+            halve_products(clip.visual)
         self._clip = clip
         self._tokenizer = tokenizer
         self._texts: Kept[str] = Kept()
@@ -67,7 +71,7 @@ class TextAlignment(Network):
 
     def cosines(self, images: Tensor, prompt: str, batch: int) -> Tensor:
         """(N,) float32 of (N, H, W, 3) uint8 views, `batch` at a time."""
-        with self.running(), self._half():
+        with self.running():
             text = self._texts.get(prompt, lambda: self._encode(prompt))
             cosines: Tensor = in_batches(self._see_all, images, batch) @ text.T
         return cosines[:, 0].float()
@@ -89,10 +93,12 @@ class TextAlignment(Network):
         pixels = clip_input(images, SIDE_PX)
         if self.device.type != "cuda":
             pixels = pixels.float()
-        return _unit(self._clip.encode_image(pixels))
+        with self._half():
+            return _unit(self._clip.encode_image(pixels))
 
     def _read(self, tokens: Tensor) -> Tensor:
-        return _unit(self._clip.encode_text(tokens))
+        with self._half():
+            return _unit(self._clip.encode_text(tokens))
 
     def _half(self) -> AbstractContextManager[Any]:
         return torch.autocast("cuda", torch.float16) if self.device.type == "cuda" else nullcontext()
@@ -104,7 +110,7 @@ def _unit(features: Tensor) -> Tensor:
     return unit.to(features.dtype)
 
 
-def _halve_products(tower: nn.Module) -> None:
+def halve_products(tower: nn.Module) -> None:
     """What autocast would round to float16 at every call is kept so; the sums between stay float32."""
     for module in tower.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
