@@ -129,8 +129,10 @@ def read_image(data: bytes, *, field: str) -> Image.Image:
             f"{field} is not a picture of a known format; known: {', '.join(IMAGE_FORMATS)}", field=field
         ) from None
     _check_image(image, data, field)
+    mode = "RGBA" if image.has_transparency_data else "RGB"
     try:
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+        image.load()
+        return image if image.mode == mode else image.convert(mode)  # even to its own mode it would copy
     except Exception as error:
         raise InvalidInputError(f"{field} can't be decoded: {type(error).__name__}", field=field) from None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from subnet17.errors import InvalidInputError, UnknownFormatError
-from subnet17.serving.inputs import decode_base64, parse_json_object
+from subnet17.serving.inputs import decode_base64, parse_json_object, shown, shown_name
 from subnet17.serving.stages import Stages
 from subnet17.splat.from_mesh import MIN_SPLATS, mesh_to_splats
 from subnet17.splat.ply import write_ply
@@ -57,7 +57,7 @@ def answer_conversion(body: bytes) -> Conversion:
         data = decode_base64(fields.get("data"), field="data")
         asset_format, count = read_format(fields.get("format")), read_count(fields.get("splats"))
     conversion = convert_mesh(data, asset_format, count, stages=stages)
-    if ignored := sorted(name[:60] for name in fields.keys() - KNOWN_FIELDS)[:8]:
+    if ignored := sorted(shown_name(name) for name in fields.keys() - KNOWN_FIELDS)[:8]:
         conversion.notes.append(f"ignored, because not known: {', '.join(ignored)}")
     return conversion
 
@@ -101,7 +101,7 @@ def read_format(value: Any) -> SplatFormat:
             known: SplatFormat = name
             return known
     raise UnknownFormatError(
-        f"format is {value!r:.60}, expected ply or spz", field="format", allowed=list(get_args(SplatFormat))
+        f"format is {shown(value)}, expected ply or spz", field="format", allowed=list(get_args(SplatFormat))
     )
 
 
@@ -115,7 +115,7 @@ def read_count(value: Any) -> int:
         return DEFAULT_SPLATS
     if isinstance(value, bool) or not isinstance(value, int) or not MIN_SPLATS <= value <= MAX_SPLATS:
         raise InvalidInputError(
-            f"splats is {value!r:.60}, expected a whole number of {MIN_SPLATS} to {MAX_SPLATS}",
+            f"splats is {shown(value)}, expected a whole number of {MIN_SPLATS} to {MAX_SPLATS}",
             field="splats",
             measured=value if isinstance(value, int) and abs(value) < 2**63 else None,
             allowed=[MIN_SPLATS, MAX_SPLATS],

@@ -61,12 +61,17 @@ def describe_cloud(cloud: GaussianCloud) -> dict[str, Any]:
     }
 
 
+def read_small_mesh(data: bytes) -> trimesh.Trimesh:
+    """A mesh within the limits of what is looked at where splats are expected; raises as `read_mesh`."""
+    return read_mesh(
+        data, max_faces=ANALYSED_FACES, max_bytes=ANALYSED_BYTES, max_text_bytes=ANALYSED_TEXT_BYTES
+    )
+
+
 def inspect_mesh(data: bytes) -> tuple[dict[str, Any], trimesh.Trimesh | None]:
     """What a mesh is made of, for the answer, and the mesh itself unless it can't be read in short time."""
     try:
-        mesh = read_mesh(
-            data, max_faces=ANALYSED_FACES, max_bytes=ANALYSED_BYTES, max_text_bytes=ANALYSED_TEXT_BYTES
-        )
+        mesh = read_small_mesh(data)
         report = analyse_mesh(mesh)
     except TooLargeError as error:
         return {"kind": MESH, "mesh": None, "mesh_error": f"not analysed: {error.message}"}, None

@@ -22,8 +22,13 @@ from subnet17.validation.checks import (
     refusal_of,
     refuse_mesh,
 )
-from subnet17.validation.decode import MESH, decode_asset, describe_cloud, inspect_mesh
-from subnet17.validation.mesh_file import read_mesh
+from subnet17.validation.decode import (
+    MESH,
+    decode_asset,
+    describe_cloud,
+    inspect_mesh,
+    read_small_mesh,
+)
 from subnet17.validation.mesh_gl import GlThread
 from subnet17.validation.mesh_views import render_mesh
 from subnet17.validation.requests import Kind, ValidationRequest, parse_request
@@ -65,7 +70,6 @@ class Intake:
         Raises:
             InvalidInputError: a broken request.
             AssetError: the asset can't be read or drawn; there is no picture to answer with.
-            UnavailableError: it is a mesh, and neither EGL nor OSMesa works here.
         """
         verdict = self._begin(body, "duel")
         with verdict.stages("decode"):
@@ -75,11 +79,19 @@ class Intake:
                 _without_data(verdict), verdict.stages, scene=scene, tiles_per_view=estimate_tiles(scene)
             )
         with verdict.stages("render"):
-            return Verdict(_without_data(verdict), verdict.stages, views=self.draw_mesh(scene, cameras))
+            return Verdict(_without_data(verdict), verdict.stages, views=self._draw_for_duel(scene, cameras))
 
     def draw_mesh(self, mesh: trimesh.Trimesh, cameras: Cameras) -> Views:
         """See `render_mesh`."""
         return render_mesh(mesh, cameras, self.gl, deadline=job_deadline())
+
+    def _draw_for_duel(self, mesh: trimesh.Trimesh, cameras: Cameras) -> Views:
+        try:
+            return self.draw_mesh(mesh, cameras)
+        except UnavailableError as error:
+            raise AssetError(
+                f"this is a mesh, which can't be drawn here: {error.message}", kind=MESH
+            ) from None
 
     def _begin(self, body: bytes, kind: Kind) -> Verdict:
         stages = Stages()
@@ -108,7 +120,7 @@ class Intake:
         except AssetError as error:
             if error.detail.get("kind") != MESH:
                 raise
-            return read_mesh(request.data)
+            return read_small_mesh(request.data)
         if isinstance(scene, list):
             raise AssetError(scene[0].message, reasons=[refusal.as_json() for refusal in scene])
         return scene

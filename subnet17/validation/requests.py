@@ -23,6 +23,7 @@ from subnet17.serving.inputs import (
 RAW_PLY = 0
 SPZ = 2
 PREVIEW_SCORE_THRESHOLD = 0.6
+STRIP_PX = 256
 
 Kind = Literal["text", "image", "duel"]
 
@@ -120,8 +121,14 @@ def _read_prompt_image(fields: dict[str, Any]) -> NDArray[np.uint8]:
 
 
 def flatten_on_white(picture: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of a picture, transparency composited on white."""
-    if picture.mode != "RGBA":
-        return np.asarray(picture.convert("RGB"))
-    white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-    return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))
+    """(H, W, 3) uint8 RGB of an RGB or RGBA picture, transparency composited on white.
+
+    In strips: whole copies of a picture of the largest size would take five times its memory.
+    """
+    flat = np.empty((picture.height, picture.width, 3), np.uint8)
+    for top in range(0, picture.height, STRIP_PX):
+        strip = picture.crop((0, top, picture.width, min(top + STRIP_PX, picture.height)))
+        if strip.mode == "RGBA":
+            strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
+        flat[top : top + STRIP_PX] = np.asarray(strip.convert("RGB"))
+    return flat
