@@ -43,6 +43,7 @@ from subnet17.validation.scoring.reference.scorer import (
     IMAGE,
     LPIPS,
     QUALITY,
+    SSIM,
     TEXT,
     ReferenceScorer,
 )
@@ -138,7 +139,7 @@ class Peers:
         try:
             from torchmetrics.functional.image import structural_similarity_index_measure as ssim
         except ImportError:
-            return similarity.neighbour_ssims(images).cpu()
+            return similarity.neighbour_ssims(images, similarity.window_taps().to(DEVICE)).cpu()
         planes = images.permute(0, 3, 1, 2) / 255.0
         pairs = zip(planes, planes.roll(-1, dims=0), strict=True)
         return torch.tensor([float(ssim(a[None], b[None], data_range=1.0)) for a, b in pairs])
@@ -211,7 +212,7 @@ def parts(scorer: ReferenceScorer, images: Tensor) -> dict[str, Callable[[], Ten
         "alignment, same prompt": leased(TEXT, lambda n: n.cosines(images, "a red ball", 16)),
         "iqa": leased(QUALITY, lambda n: n.scores(images, 16)),
         "lpips": leased(LPIPS, lambda n: n.distances(images)),
-        "ssim": lambda: scorer._similarity(images),
+        "ssim": leased(SSIM, lambda n: n.similarities(images)),
     }
 
 

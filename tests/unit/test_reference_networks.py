@@ -18,7 +18,7 @@ from subnet17.validation.scoring.reference.image_alignment import load_image_ali
 from subnet17.validation.scoring.reference.perceptual import load_perceptual
 from subnet17.validation.scoring.reference.pictures import clip_input, lpips_input, quality_input
 from subnet17.validation.scoring.reference.quality import QualityNetwork, load_quality
-from subnet17.validation.scoring.reference.similarity import Similarity, neighbour_ssims
+from subnet17.validation.scoring.reference.similarity import Similarity, neighbour_ssims, window_taps
 from subnet17.validation.scoring.reference.split_linear import SplitLinear, split, tf32_products
 from subnet17.validation.scoring.reference.text_alignment import (
     TextAlignment,
@@ -94,19 +94,22 @@ def test_lpips_equals_torchmetrics_on_pairs(tiny: TinyNetworks, views: np.ndarra
 
 def test_ssim_equals_torchmetrics_on_pairs() -> None:
     views = turning_views(6, 96)
-    found = Similarity()(torch.from_numpy(views)).tolist()
+    found = neighbour_ssims(torch.from_numpy(views), window_taps()).tolist()
+    assert Similarity(CPU).similarities(torch.from_numpy(views)).tolist() == pytest.approx(found, abs=1e-5)
     assert found == pytest.approx(plain_scorer.ssims(views), abs=1e-4)  # torchmetrics rounds on white
     assert found == pytest.approx(plain_scorer.ssims(views, torch.float64), abs=1e-5)
 
 
 def test_ssim_of_flat_and_equal_views() -> None:
     flat = torch.full((2, 20, 24, 3), 255, dtype=torch.uint8)
-    assert neighbour_ssims(flat).tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
+    assert neighbour_ssims(flat, window_taps()).tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
 
 
 def test_ssim_of_official_views_is_the_official_score(shared_dir: Path) -> None:
-    scores = neighbour_ssims(torch.from_numpy(plain_scorer.fixture_views(shared_dir))).double().numpy()
-    assert geometric_mean(outlier_filter(scores)) == pytest.approx(0.82033, abs=1e-4)
+    views = torch.from_numpy(plain_scorer.fixture_views(shared_dir))
+    for scores in (neighbour_ssims(views, window_taps()), Similarity(CPU).similarities(views)):
+        kept = outlier_filter(scores.double().numpy())
+        assert geometric_mean(kept) == pytest.approx(0.82033, abs=1e-4)
 
 
 def test_small_batches_give_the_same(tiny: TinyNetworks, tensor: Tensor) -> None:

@@ -25,19 +25,25 @@ from subnet17.serving.worker_process import job_deadline
 from subnet17.settings import ValidationTable
 from subnet17.splat.cameras import IMAGE_SIZE_PX, VIEWS, Views
 from subnet17.splat.torch_views import tensor_of
-from subnet17.validation.scoring.reference import image_alignment, perceptual, quality, text_alignment
+from subnet17.validation.scoring.reference import (
+    image_alignment,
+    perceptual,
+    quality,
+    similarity,
+    text_alignment,
+)
 from subnet17.validation.scoring.reference.network import Network
 from subnet17.validation.scoring.reference.per_view import Float64, combine
-from subnet17.validation.scoring.reference.similarity import Similarity
 from subnet17.validation.scoring.reference.told import MEASURES, NOT_MEASURED
 from subnet17.validation.scoring.scores import Scores
-from subnet17.validation.ssim import neighbour_ssims
 
-TEXT, IMAGE, QUALITY, LPIPS = "text_alignment", "image_alignment", "quality", "lpips"
+TEXT, IMAGE, QUALITY = "text_alignment", "image_alignment", "quality"
+LPIPS, SSIM = "lpips", "ssim"
 
 NETWORKS: dict[str, tuple[Callable[..., Network], Callable[[ValidationTable], Any], int]] = {
     QUALITY: (quality.load_quality, quality.find_quality, quality.ASSUMED_BYTES),
     LPIPS: (perceptual.load_perceptual, perceptual.find_perceptual, perceptual.ASSUMED_BYTES),
+    SSIM: (similarity.load_similarity, lambda _: None, similarity.ASSUMED_BYTES),
     TEXT: (
         text_alignment.load_text_alignment,
         text_alignment.find_text_alignment,
@@ -50,7 +56,7 @@ NETWORKS: dict[str, tuple[Callable[..., Network], Callable[[ValidationTable], An
     ),
 }
 """Name in the cache -> reads it, finds its files, bytes on the device until measured."""
-KINDS = {"text": (QUALITY, LPIPS, TEXT), "image": (QUALITY, LPIPS, IMAGE)}
+KINDS = {"text": (QUALITY, LPIPS, SSIM, TEXT), "image": (QUALITY, LPIPS, SSIM, IMAGE)}
 """What each kind of task needs."""
 
 log = get_logger()
@@ -75,7 +81,7 @@ class ReferenceScorer:
         self._cache = cache
         self.pressure = pressure or Pressure()
         self._device: torch.device = cache.card.device
-        self._similarity = Similarity()
+        self._missing: dict[str, str] | None = None
         for name, (load, _, assumed_bytes) in NETWORKS.items():
             cache.register(name, partial(self._load, load), assumed_bytes)
 
@@ -122,15 +128,18 @@ class ReferenceScorer:
             with self._cache.lease(name, deadline) as network:
                 _warm(network, images)
             log.info("network is warm", network=name, seconds=round(time.monotonic() - started_s, 2))
-        if self._device.type == "cuda":
-            for _ in range(5):
-                self._similarity(images)
 
     def missing(self) -> dict[str, str]:
         """Which kinds of tasks, "text" and "image", can't be scored here, and why.
 
-        Fetches the weights that it lacks; none for pictures where the settings spare that network.
+        Looks once, and fetches the weights that it lacks; none for pictures where the settings spare that
+        network.
         """
+        if self._missing is None:
+            self._missing = self._look_for_weights()
+        return self._missing
+
+    def _look_for_weights(self) -> dict[str, str]:
         problems = {name: _problem(NETWORKS[name][1], self._settings) for name in self._wanted}
         told = {kind: "; ".join(problems[n] for n in KINDS[kind] if problems[n]) for kind in self.kinds}
         return {kind: why for kind, why in told.items() if why}
@@ -168,15 +177,11 @@ class ReferenceScorer:
             iqa: Tensor = network.scores(images, batch)
         with self._cache.lease(LPIPS, job_deadline()) as network:
             lpips: Tensor = network.distances(images)
-        return {"iqa": iqa, "lpips": lpips, "ssim": self._ssims(images)}
-
-    def _ssims(self, images: Tensor) -> Tensor:
-        if self._device.type == "cuda":
-            return self._similarity(images)
-        return torch.from_numpy(neighbour_ssims(images.numpy())).float()
+        with self._cache.lease(SSIM, job_deadline()) as network:
+            ssim: Tensor = network.similarities(images)
+        return {"iqa": iqa, "lpips": lpips, "ssim": ssim}
 
     def _free(self) -> None:
-        self._similarity.forget()
         self._cache.evict_idle()
         self._cache.card.empty_cache()
 
