@@ -26,11 +26,15 @@ Float64 = NDArray[np.float64]
 
 MAX_FACES = 250_000
 """Of a mesh that is drawn: a software renderer takes about 1 us for one in each view."""
-MAX_PAINTED_PX = 20_000_000
-"""Of one view, faces behind others counted: a software renderer takes about 10 ns for one."""
+MAX_PAINTED_PX = 50_000_000
+"""Of one view, faces behind others counted: two cores take about 4 ns for one, so 16 views up to 4 s."""
+EDGE_PX = 2.0
+"""What a pixel of a face's longest side costs beside its area: needles have none, but cross many tiles."""
 MAX_TEXTURE_SIDE_PX = 2048
 """Larger textures are reduced: a view is 518 px wide."""
-MAX_DRAWING_S = 20.0
+MAX_REPEATS = 1e6
+"""Of a texture, either way: whole numbers beyond it have no fractions that a driver could look up."""
+MAX_DRAWING_S = 10.0
 """For all views of one mesh."""
 
 _NEAREST = RADIUS - FIT_EXTENT * 3**0.5 / 2
@@ -100,8 +104,10 @@ def _check_cost(vertices: Float64, faces: Any, cameras: Cameras) -> None:
             f"{len(faces)} faces, at most {MAX_FACES} are drawn", faces=len(faces), limit=MAX_FACES
         )
     # A face covers the most where it is nearest and seen from the front.
-    largest_px = (cameras.focal_px / _NEAREST) ** 2 * _areas(vertices[faces])
-    painted = int(np.minimum(largest_px, cameras.size_px**2).sum())
+    scale_px, corners = cameras.focal_px / _NEAREST, vertices[faces]
+    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+    covered_px = np.minimum(scale_px**2 * _areas(corners), cameras.size_px**2)
+    painted = int((covered_px + EDGE_PX * np.minimum(scale_px * sides, cameras.size_px)).sum())
     limit = int(MAX_PAINTED_PX * max(1.0, (cameras.size_px / 518) ** 2))
     if painted > limit:
         raise TooLargeError(
@@ -149,6 +155,7 @@ def _textured(visual: Any, positions: Float32, indices: NDArray[np.uint32]) -> _
         return _Surface(positions, indices, factor=_factor(material.main_color))
     factor = getattr(material, "baseColorFactor", None)
     places = np.nan_to_num(np.asarray(uv, np.float32)[:, :2], posinf=0.0, neginf=0.0)
+    places = places.clip(-MAX_REPEATS, MAX_REPEATS)
     return _Surface(
         positions,
         indices,

@@ -120,6 +120,21 @@ def test_faces_stacked_behind_each_other_are_refused() -> None:
         render_mesh(trimesh.util.concatenate(sheets), CAMERAS, GlThread())
 
 
+def test_needles_across_the_picture_are_refused_though_they_have_no_area() -> None:
+    ends = np.random.default_rng(3).normal(size=(60_000, 3))
+    ends /= np.linalg.norm(ends, axis=1, keepdims=True)
+    needles = np.stack([ends, -ends, -ends + 1e-3], axis=1).reshape(-1, 3)
+    mesh = trimesh.Trimesh(needles, np.arange(len(needles)).reshape(-1, 3), process=False)
+    with pytest.raises(TooLargeError, match="paint"):
+        render_mesh(mesh, CAMERAS, GlThread())
+
+
+def test_endless_texture_coordinates_are_drawn_somehow(gl: GlThread) -> None:
+    square = textured_square(Image.new("RGB", (4, 4), (9, 9, 9)))
+    square.visual.uv = np.array([[3e38, -3e38], [np.nan, np.inf], [0, 1], [1e30, 0]])
+    assert (render_mesh(square, CAMERAS.subset([0]), gl).images[0, 259, 259] == 9).all()
+
+
 def test_a_drawing_that_takes_too_long_is_given_up(gl: GlThread) -> None:
     with pytest.raises(DeadlineError, match="0 of 16 views"):
         render_mesh(coloured_pair(), CAMERAS, gl, deadline=Deadline.after(-1))
