@@ -31,8 +31,12 @@ from subnet17.validation.decode import (
 )
 from subnet17.validation.mesh_gl import GlThread
 from subnet17.validation.mesh_views import render_mesh
+from subnet17.validation.preview import turntable_cameras
 from subnet17.validation.requests import Kind, ValidationRequest, parse_request
 from subnet17.validation.verdict import Verdict
+
+UNDRAWN = (AssetError, TooLargeError, UnavailableError, DeadlineError)
+"""Why there may be no picture of a mesh: a note in its answer, which needs none."""
 
 
 @dataclass(frozen=True)
@@ -125,13 +129,21 @@ class Intake:
             raise AssetError(scene[0].message, reasons=[refusal.as_json() for refusal in scene])
         return scene
 
+    def draw_turntable(self, verdict: Verdict) -> None:
+        """Draws a mesh once around, where time is left; else a note says why not."""
+        assert verdict.mesh is not None  # noqa: S101 - for the type checker
+        try:
+            verdict.turntable = self.draw_mesh(verdict.mesh, turntable_cameras())
+        except UNDRAWN as error:
+            verdict.notes.append(f"no turntable of the mesh: {error.message}")
+
     def _look_at_mesh(self, verdict: Verdict) -> None:
         """Draws a mesh beside its refusal, where that can be done; else a note says why not."""
         assert verdict.mesh is not None  # noqa: S101 - for the type checker
         try:
             with verdict.stages("render"):
                 verdict.views = self.draw_mesh(verdict.mesh, official_cameras())
-        except (AssetError, TooLargeError, UnavailableError, DeadlineError) as error:
+        except UNDRAWN as error:
             verdict.notes.append(f"no pictures and no score of the mesh: {error.message}")
 
 

@@ -131,7 +131,7 @@ def _draw(judge: Judge, verdict: Verdict, cameras: Cameras) -> Views:
 def _show(verdict: Verdict) -> bytes:
     with verdict.stages("preview"):
         if verdict.mesh is not None and verdict.request.turntable:
-            verdict.turntable = _of_reader().intake.draw_mesh(verdict.mesh, turntable_cameras())
+            _of_reader().intake.draw_turntable(verdict)
         previews = make_previews(verdict.request, verdict.views, verdict.turntable)
     return _answer(verdict, previews)
 

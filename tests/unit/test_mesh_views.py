@@ -17,13 +17,17 @@ from PIL import Image
 
 from subnet17.deadline import Deadline
 from subnet17.errors import AssetError, DeadlineError, TooLargeError, UnavailableError
+from subnet17.serving.stages import Stages
 from subnet17.splat.cameras import fit_for_render, official_cameras
 from subnet17.splat.from_mesh import mesh_to_splats
 from subnet17.splat.rasterize_cpu import render_views
-from subnet17.validation import mesh_gl, mesh_views
+from subnet17.validation import intake, mesh_gl, mesh_views
 from subnet17.validation.gl_probe import find_egl
+from subnet17.validation.intake import Intake
 from subnet17.validation.mesh_gl import GlThread, find_platform
 from subnet17.validation.mesh_views import fit_mesh, render_mesh
+from subnet17.validation.requests import ValidationRequest
+from subnet17.validation.verdict import Verdict
 
 REPO = Path(__file__).resolve().parents[2]
 CAMERAS = official_cameras()
@@ -193,6 +197,17 @@ def test_egl_without_a_library_is_an_error_of_the_system(monkeypatch: pytest.Mon
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     with pytest.raises(OSError, match="libEGL"):
         find_egl()
+
+
+def test_a_turntable_that_cannot_be_drawn_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(*_: object, **__: object) -> None:
+        raise DeadlineError("drew 3 of 30 views of the mesh in time")
+
+    monkeypatch.setattr(intake, "render_mesh", give_up)
+    verdict = Verdict(ValidationRequest(b"", 0, "a ball", turntable=True), Stages(), mesh=coloured_pair())
+    Intake(2**20, 7000).draw_turntable(verdict)
+    assert verdict.turntable is None
+    assert verdict.notes == ["no turntable of the mesh: drew 3 of 30 views of the mesh in time"]
 
 
 OSMESA_DRAWING = """
