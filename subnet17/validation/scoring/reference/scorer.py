@@ -163,7 +163,8 @@ class ReferenceScorer:
         def job(level: Level) -> dict[str, Float64]:
             images = tensor_of(views, self._device)
             batch = max(1, round(len(images) * level.batch_share))
-            queued = {"alignment": align(images, batch), **self._of_views(images, batch)}
+            # The largest first: while the device is busy with it, the host reads the prompt.
+            queued = {**self._of_views(images, batch), "alignment": align(images, batch)}
             arrived = torch.stack(list(queued.values())).cpu().numpy().astype(np.float64)
             return dict(zip(queued, arrived, strict=True))
 

@@ -23,7 +23,7 @@ ASSUMED_BYTES = 256
 
 
 class Similarity(Network):
-    """Views to SSIM of neighbours. Its window lies in the cache as weights do, what was recorded with it.
+    """Views to SSIM of neighbours. The cache takes its window for weights, so recordings go with it.
 
     Args:
         device: Where it will run.
