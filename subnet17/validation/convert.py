@@ -21,9 +21,9 @@ from subnet17.validation.mesh_views import fit_mesh
 SplatFormat = Literal["ply", "spz"]
 
 DEFAULT_SPLATS = 100_000
-MAX_SPLATS = 1_000_000
-MAX_FACES = 1_000_000
-MAX_MESH_BYTES = 64 * 2**20
+MAX_SPLATS = 500_000
+MAX_FACES = 500_000
+MAX_MESH_BYTES = 32 * 2**20
 MAX_TEXT_BYTES = 16 * 2**20
 """Of an OBJ or an ASCII PLY, which are read about ten times as slowly."""
 KNOWN_FIELDS = frozenset({"data", "format", "splats"})
@@ -70,7 +70,7 @@ def convert_mesh(
     Args:
         data: A PLY mesh, GLB or OBJ.
         asset_format: Of the result.
-        count: Splats, 7000 to 1,000,000.
+        count: Splats, 7000 to 500,000.
         stages: Where the times are noted.
 
     Raises:
@@ -109,7 +109,7 @@ def read_count(value: Any) -> int:
     """100,000 where nothing is said.
 
     Raises:
-        InvalidInputError: not a whole number of 7000 to 1,000,000.
+        InvalidInputError: not a whole number of 7000 to 500,000.
     """
     if value is None:
         return DEFAULT_SPLATS

@@ -83,7 +83,7 @@ def test_a_request_without_them_asks_for_a_ply_of_100000() -> None:
         ({"format": "glb"}, UnknownFormatError),
         ({"format": 7}, UnknownFormatError),
         ({"splats": 6999}, InvalidInputError),
-        ({"splats": 1_000_001}, InvalidInputError),
+        ({"splats": 500_001}, InvalidInputError),
         ({"splats": 10**400}, InvalidInputError),
         ({"splats": 8000.0}, InvalidInputError),
         ({"splats": True}, InvalidInputError),
