@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import resource
+import struct
 from pathlib import Path
 
 EXTRA_MEMORY_BYTES = 256 * 2**20
+ODD_FLOATS = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-45, 1e-38, 88.7, 88.8, 1e4, 1e20, 3.4e38, -3.4e38)
 BOUNDARIES = (0, 1, 0x7F, 0x80, 0xFF, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
 WORDS = (
     *(b"0", b"1", b"-1", b"63", b"65", b"99999999999", b"4294967297", b"1e9", b"nan"),
@@ -60,7 +63,13 @@ def edit_lines(rng: random.Random, content: bytearray) -> None:
     content[:] = b"\n".join(lines)
 
 
-MUTATIONS = (flip_bits, truncate, extend, splice, set_number, edit_words, edit_lines)
+def set_float(rng: random.Random, content: bytearray) -> None:
+    """Puts an odd float32 where one may stand, counted from the end, as headers are of any length."""
+    at = len(content) - 4 * rng.randrange(1, max(2, len(content) // 4))
+    content[at : at + 4] = struct.pack("<f", rng.choice(ODD_FLOATS))
+
+
+MUTATIONS = (set_float, flip_bits, truncate, extend, splice, set_number, edit_words, edit_lines)
 
 
 def mutate(rng: random.Random, original: bytes) -> bytes:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from subnet17.addresses import is_loopback
 from subnet17.errors import ConfigError
+from subnet17.serving.connections import MAX_CONNECTIONS, MAX_HEADER_BYTES, BoundedConnection
 from subnet17.serving.relay import RelayPool
 from subnet17.serving.workers import WorkerPool
 
@@ -39,7 +40,15 @@ def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
         )
     listener = _bind(host, port)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S, server_header=False
+        app,
+        http=BoundedConnection,
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        limit_concurrency=MAX_CONNECTIONS,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+        server_header=False,
     )
     server = uvicorn.Server(config)
     pool: WorkerPool | RelayPool = app.state.pool

@@ -22,6 +22,8 @@ from subnet17.validation.glb_file import rewrite_glb
 MeshKind = Literal["ply", "glb", "obj"]
 
 MAX_FACES = 5_000_000
+MAX_COORDINATE = 1e18
+"""Its cube, in a volume, is still a number that float64 holds, and its square one of float32."""
 MAX_PLY_HEADER_BYTES = 16 * 1024
 MAX_TEXT_BYTES = 64 * 2**20
 """Of an OBJ or a PLY in ASCII: trimesh takes 6 to 12 microseconds for each line, however short."""
@@ -169,5 +171,8 @@ def _check_mesh(mesh: Any, kind: str, max_faces: int) -> None:
         raise AssetError(f"vertices {vertices.shape} and faces {faces.shape}, expected rows of three")
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise AssetError(f"a face names a vertex outside 0..{len(vertices) - 1}", vertices=len(vertices))
-    if not np.isfinite(vertices).all():
-        raise AssetError("vertices hold values that are not finite")
+    largest = np.abs(vertices).max()
+    if not largest <= MAX_COORDINATE:  # also where it is NaN
+        raise AssetError(
+            f"a coordinate is {largest:g}, at most {MAX_COORDINATE:g} is allowed", allowed=MAX_COORDINATE
+        )

@@ -366,6 +366,18 @@ def test_broken_obj_is_refused(data: bytes) -> None:
         read_mesh(data)
 
 
+@pytest.mark.parametrize(("size", "refused"), [(1e18, False), (1.1e18, True), (1e160, True), (1e308, True)])
+def test_coordinates_whose_volume_is_beyond_all_numbers_are_refused(size: float, refused: bool) -> None:
+    """Their areas and volumes were infinite, and an answer that holds them can't be written."""
+    box = trimesh.creation.box()
+    text = export(box, "ply", encoding="ascii").replace(b"0.50000000", f"{size:.17g}".encode())
+    data = text.replace(b"property float", b"property double")
+    assert f"{size:.17g}".encode() in data
+    answer = inspect_mesh(data)[0]
+    json.dumps(answer, allow_nan=False)
+    assert (answer["mesh"] is None) == refused
+
+
 def test_hint_that_contradicts_the_bytes_is_refused() -> None:
     with pytest.raises(AssetError, match="said to be"):
         read_mesh(export(trimesh.creation.box(), "ply"), kind_hint="glb")
