@@ -61,13 +61,14 @@ class GpuJudge:
             idle_unload_s=settings.idle_unload_s,
             reserve_bytes=RESERVE_BYTES if self._card.is_cuda else 0,
         )
-        self.scorer: Scorer = EmbeddedScorer()
+        self._reference: ReferenceScorer | None = None
         self._pressure = Pressure()
         self._scores = {"text": "", "image": ""}
         if scored_by.name == REFERENCE:
-            reference = build_reference_scorer(settings, self._cache)
-            self.scorer, self._pressure = reference, reference.pressure
-            self._scores = _what_it_scores(reference, settings)
+            self._reference = build_reference_scorer(settings, self._cache)
+            self._pressure = self._reference.pressure
+            self._scores = _what_it_scores(self._reference, settings)
+        self.scorer: Scorer = self._reference or EmbeddedScorer()
         facts = {"scores": {kind: why or "yes" for kind, why in self._scores.items()}}
         self._news = GpuNews(self._card, self._cache, self._pressure, tell, facts)
         self._news.start()
@@ -84,8 +85,8 @@ class GpuJudge:
         with self.at_work():
             if self._on_gpu:
                 load_gsplat()
-            if isinstance(self.scorer, ReferenceScorer):
-                self.scorer.warm_up(deadline)
+            if self._reference is not None:
+                self._reference.warm_up(deadline)
             self._rehearse()
 
     def _rehearse(self) -> None:
