@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open_clip
 import pytest
+
+if any(importlib.util.find_spec(name) is None for name in ("torch", "open_clip", "torchmetrics")):
+    pytest.skip("needs the packages of the GPU installation", allow_module_level=True)
+
+
+import open_clip
 import torch
 from torch import Tensor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+if any(importlib.util.find_spec(name) is None for name in ("torch", "open_clip", "torchmetrics")):
+    pytest.skip("needs the packages of the GPU installation", allow_module_level=True)
+
+
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
