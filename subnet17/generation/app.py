@@ -12,7 +12,7 @@ from prometheus_client import Gauge
 from subnet17.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.generation.backends import Backend, answer
 from subnet17.generation.request import MAX_BODY_BYTES, receive
-from subnet17.serving.http import caller_gone, create_service_app
+from subnet17.serving.http import ERROR_RESPONSES, caller_gone, create_service_app
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import GenerationTable
@@ -123,6 +123,7 @@ def create_app(settings: GenerationTable, *, backend: Backend) -> FastAPI:
             generate,
             methods=["POST"],
             response_class=Response,
+            responses=ERROR_RESPONSES,
             openapi_extra=OPENAPI_BODY,
             include_in_schema=path.endswith("/"),
             tags=["generation"],

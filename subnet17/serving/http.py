@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import psutil
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -36,6 +36,39 @@ MAX_LENGTH_DIGITS = 20
 """Of a declared body size: Python refuses to read numbers of thousands of digits."""
 BODIES_HELD = 4
 """Bodies of the largest size that may be held in memory at once."""
+
+
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "detail"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "detail": {"type": "object"},
+            },
+        }
+    },
+}
+_ERRORS = {
+    400: "A field is wrong",
+    401: "X-API-Key is missing or wrong",
+    408: "The body did not arrive in time",
+    413: "Too large",
+    415: "Another content type",
+    422: "The asset can't be used",
+    429: "Overloaded, see Retry-After",
+    500: "A fault of ours",
+    503: "Not ready or out of time, see Retry-After",
+}
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": what, "content": {"application/json": {"schema": ERROR_SCHEMA}}}
+    for status, what in _ERRORS.items()
+}
+"""For the OpenAPI description of every route that takes work."""
 
 
 class Service(Protocol):
@@ -161,8 +194,17 @@ def _add_operator_routes(app: FastAPI, service: Service) -> None:
     async def version() -> str:
         return __version__
 
+    documented: dict[str, dict[int | str, dict[str, Any]]] = {"health": {503: {"description": "Not ready"}}}
     for path, route in (("health", health), ("status", status), ("metrics", metrics), ("version", version)):
-        app.add_api_route(f"/{path}/", route, methods=["GET"], response_model=None, tags=["operator"])
+        app.add_api_route(
+            f"/{path}/",
+            route,
+            methods=["GET"],
+            response_model=None,
+            tags=["operator"],
+            responses=documented.get(path),
+            response_class=PlainTextResponse if path == "metrics" else JSONResponse,
+        )
         app.add_api_route(f"/{path}", route, methods=["GET"], response_model=None, include_in_schema=False)
 
 

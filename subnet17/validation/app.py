@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from subnet17.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.errors import UnavailableError, UnsupportedMediaError
-from subnet17.serving.http import caller_gone, create_service_app, media_type_of
+from subnet17.serving.http import ERROR_RESPONSES, caller_gone, create_service_app, media_type_of
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.relay import RelayPool
 from subnet17.serving.workers import WorkerPool
@@ -188,6 +188,7 @@ def _add_route(
             route,
             methods=["POST"],
             response_class=Response,
+            responses=ERROR_RESPONSES,
             openapi_extra=body,
             include_in_schema=form.endswith("/"),
             tags=["validation"],
