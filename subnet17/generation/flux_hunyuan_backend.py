@@ -6,13 +6,12 @@ Light: the server process imports this and never torch. What runs in the worker 
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from subnet17.generation.asset import GeneratedAsset
 from subnet17.generation.request import GenerationRequest
-from subnet17.gpu.monitor import read_gpus
+from subnet17.gpu.monitor import read_gpus, why_no_gpu
 from subnet17.settings import PROJECT_ROOT, GenerationTable
 
 if TYPE_CHECKING:
@@ -53,13 +52,9 @@ def missing_packages() -> list[str]:
 
 def why_not(settings: GenerationTable) -> str:
     """Why `auto` does not take this back end on this machine; empty if it does."""
-    if devices_of(settings) == ["cpu"]:
-        return "device is cpu"
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in {"", "-1"}:
-        return "CUDA_VISIBLE_DEVICES hides all GPUs"
     gpus = read_gpus()
-    if not gpus:
-        return "no NVIDIA GPU answers"
+    if why := why_no_gpu(devices_of(settings), gpus):
+        return why
     if short := _memory_short(max(gpu.total_bytes for gpu in gpus), settings.vram_limit_bytes):
         return short
     missing = missing_packages()

@@ -39,13 +39,13 @@ def read_gpus() -> list[GpuState]:
         pynvml.nvmlShutdown()
 
 
-def why_no_gpu(devices: Sequence[str]) -> str:
-    """Why `devices`, such as "cuda:0", can't be worked on here; empty if a GPU answers."""
+def why_no_gpu(devices: Sequence[str], gpus: Sequence[GpuState]) -> str:
+    """Why `devices`, such as "cuda:0", can't be worked on where `gpus` are; empty if one answers."""
     if all(device == "cpu" for device in devices):
         return "device is cpu"
     if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in {"", "-1"}:
         return "CUDA_VISIBLE_DEVICES hides all GPUs"
-    return "" if read_gpus() else "no NVIDIA GPU answers"
+    return "" if gpus else "no NVIDIA GPU answers"
 
 
 def _read(index: int) -> GpuState:

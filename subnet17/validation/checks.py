@@ -103,10 +103,19 @@ def check_alignment(alignment: float) -> list[Refusal]:
 
 def check_scene(scene: RenderableCloud) -> list[Refusal]:
     """What keeps a fitted asset from being rendered: numbers that overflowed, or too much to draw."""
-    if not all(np.isfinite(array).all() for array in vars(scene).values()):
-        message = "values leave the range of float32 once the asset is scaled to the cameras"
-        return [Refusal("not_finite", message, "infinite", "finite")]
-    tiles = estimate_tiles(scene)
+    return check_finite(scene) or check_cost(estimate_tiles(scene))
+
+
+def check_finite(scene: RenderableCloud) -> list[Refusal]:
+    """Refuses numbers that overflowed."""
+    if all(np.isfinite(array).all() for array in vars(scene).values()):
+        return []
+    message = "values leave the range of float32 once the asset is scaled to the cameras"
+    return [Refusal("not_finite", message, "infinite", "finite")]
+
+
+def check_cost(tiles: int) -> list[Refusal]:
+    """Refuses what `estimate_tiles` says is too much to draw."""
     if tiles <= MAX_TILES_PER_VIEW:
         return []
     message = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from subnet17.errors import ConfigError
-from subnet17.gpu.monitor import why_no_gpu
+from subnet17.gpu.monitor import read_gpus, why_no_gpu
 from subnet17.settings import ValidationTable
 from subnet17.splat.gsplat_kernels import why_no_gsplat
 from subnet17.validation.scoring.reference.available import devices_of, missing_packages, why_not
@@ -40,7 +40,7 @@ def choose_scorer(wanted: str, settings: ValidationTable | None = None) -> Choic
     if wanted == REFERENCE:
         if missing := missing_packages():
             raise _refusal("scorer", wanted, f"{', '.join(missing)} not installed: {GPU_FIX}")
-        if _wants_gpu(settings) and (why := why_no_gpu(devices_of(settings))):
+        if _wants_gpu(settings) and (why := why_no_gpu(devices_of(settings), read_gpus())):
             raise _refusal("scorer", wanted, f"{why}; with validation.device = cpu it runs, slowly, without")
         return Choice(REFERENCE, ASKED_FOR)
     if why := why_not(settings):
@@ -99,7 +99,7 @@ def _wants_gpu(settings: ValidationTable) -> bool:
 
 
 def _why_no_cuda(settings: ValidationTable) -> str:
-    return why_no_gpu(devices_of(settings)) or why_no_gsplat()
+    return why_no_gpu(devices_of(settings), read_gpus()) or why_no_gsplat()
 
 
 def _refusal(key: str, wanted: str, why: str) -> ConfigError:

@@ -17,7 +17,8 @@ from subnet17.splat.cloud import GaussianCloud
 from subnet17.validation.checks import (
     Refusal,
     check_cloud,
-    check_scene,
+    check_cost,
+    check_finite,
     estimate_tiles,
     refusal_of,
     refuse_mesh,
@@ -37,6 +38,10 @@ from subnet17.validation.verdict import Verdict
 
 UNDRAWN = (AssetError, TooLargeError, UnavailableError, DeadlineError)
 """Why there may be no picture of a mesh: a note in its answer, which needs none."""
+
+
+Fitted = tuple[RenderableCloud, int]
+"""A scene, and how many tiles it costs; see `estimate_tiles`."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,12 @@ class Intake:
         """
         verdict = self._begin(body, "duel")
         with verdict.stages("decode"):
-            scene = self._read_scene(verdict.request)
-        if isinstance(scene, RenderableCloud):
-            return Verdict(
-                _without_data(verdict), verdict.stages, scene=scene, tiles_per_view=estimate_tiles(scene)
-            )
+            asset = self._read_drawable(verdict.request)
+        if isinstance(asset, tuple):
+            scene, tiles = asset
+            return Verdict(_without_data(verdict), verdict.stages, scene=scene, tiles_per_view=tiles)
         with verdict.stages("render"):
-            return Verdict(_without_data(verdict), verdict.stages, views=self._draw_for_duel(scene, cameras))
+            return Verdict(_without_data(verdict), verdict.stages, views=self._draw_for_duel(asset, cameras))
 
     def draw_mesh(self, mesh: trimesh.Trimesh, cameras: Cameras) -> Views:
         """See `render_mesh`."""
@@ -118,16 +122,16 @@ class Intake:
         verdict.asset = describe_cloud(cloud) | size
         return cloud
 
-    def _read_scene(self, request: ValidationRequest) -> RenderableCloud | trimesh.Trimesh:
+    def _read_drawable(self, request: ValidationRequest) -> Fitted | trimesh.Trimesh:
         try:
-            scene = _fit(self._decode_asset(request))
+            fitted = _fit(self._decode_asset(request))
         except AssetError as error:
             if error.detail.get("kind") != MESH:
                 raise
             return read_small_mesh(request.data)
-        if isinstance(scene, list):
-            raise AssetError(scene[0].message, reasons=[refusal.as_json() for refusal in scene])
-        return scene
+        if isinstance(fitted, list):
+            raise AssetError(fitted[0].message, reasons=[refusal.as_json() for refusal in fitted])
+        return fitted
 
     def draw_turntable(self, verdict: Verdict) -> None:
         """Draws a mesh once around, where time is left; else a note says why not."""
@@ -152,10 +156,10 @@ def _without_data(verdict: Verdict) -> ValidationRequest:
 
 
 def _check(verdict: Verdict, cloud: GaussianCloud) -> None:
-    scene = _fit(cloud)
-    verdict.refusals = check_cloud(cloud) or (scene if isinstance(scene, list) else [])
-    if isinstance(scene, RenderableCloud) and not verdict.refusals:
-        verdict.scene, verdict.tiles_per_view = scene, estimate_tiles(scene)
+    fitted = _fit(cloud)
+    verdict.refusals = check_cloud(cloud) or (fitted if isinstance(fitted, list) else [])
+    if not verdict.refusals and not isinstance(fitted, list):
+        verdict.scene, verdict.tiles_per_view = fitted
 
 
 def _refuse(verdict: Verdict, error: S17Error) -> None:
@@ -166,10 +170,13 @@ def _refuse(verdict: Verdict, error: S17Error) -> None:
     verdict.asset, verdict.mesh = inspect_mesh(verdict.request.data)
 
 
-def _fit(cloud: GaussianCloud) -> RenderableCloud | list[Refusal]:
-    """The scene, or why it can't be drawn."""
+def _fit(cloud: GaussianCloud) -> Fitted | list[Refusal]:
+    """What is to be drawn, or why it can't be."""
     try:
         scene = fit_for_render(cloud)
     except ValueError as error:
         return [Refusal("no_extent", str(error))]
-    return check_scene(scene) or scene
+    if refusals := check_finite(scene):
+        return refusals
+    tiles = estimate_tiles(scene)
+    return check_cost(tiles) or (scene, tiles)

@@ -22,7 +22,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine with one card of 24 GB and all packages."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     for place in (
-        "subnet17.gpu.monitor.read_gpus",
+        "subnet17.validation.choice.read_gpus",
         "subnet17.validation.scoring.reference.available.read_gpus",
     ):
         monkeypatch.setattr(place, lambda: [GPU], raising=False)
@@ -34,7 +34,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def without_gpu(machine: pytest.MonkeyPatch) -> None:
     for place in (
-        "subnet17.gpu.monitor.read_gpus",
+        "subnet17.validation.choice.read_gpus",
         "subnet17.validation.scoring.reference.available.read_gpus",
     ):
         machine.setattr(place, list, raising=False)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 
-from subnet17.gpu.monitor import read_gpus
+from subnet17.gpu.monitor import read_gpus, why_no_gpu
 from subnet17.settings import ValidationTable
 
 PACKAGES = (
@@ -34,13 +33,9 @@ def devices_of(settings: ValidationTable) -> list[str]:
 
 def why_not(settings: ValidationTable) -> str:
     """Why `auto` does not take the reference scorer on this machine; empty if it does."""
-    if all(device == "cpu" for device in devices_of(settings)):
-        return "device is cpu"
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in {"", "-1"}:
-        return "CUDA_VISIBLE_DEVICES hides all GPUs"
     gpus = read_gpus()
-    if not gpus:
-        return "no NVIDIA GPU answers"
+    if why := why_no_gpu(devices_of(settings), gpus):
+        return why
     most_bytes = max(gpu.total_bytes for gpu in gpus)
     usable_bytes = min(most_bytes, settings.vram_limit_bytes or most_bytes)
     if usable_bytes < LEAST_VRAM_BYTES:
