@@ -30,6 +30,7 @@ from subnet17.splat.spz import encode_spz
 from subnet17.validation.app import create_app
 from subnet17.validation.choice import choose_renderer, choose_scorer
 from subnet17.validation.scoring.warmup import make_ball
+from tests.hostile_flood import Flood
 
 REPO = Path(__file__).resolve().parents[2]
 TEXT, IMAGE, DUEL = "/validate_txt_to_3d_ply/", "/validate_img_to_3d_ply/", "/render_duel_view/"
@@ -371,6 +372,24 @@ async def test_a_refusal_counts_the_numbers_that_broke_the_rule(client: httpx.As
     answer = await verdict_of(client, write_ply(make_ball(6999)))
     assert answer["reasons"][0]["measured"] == 6999
     assert answer["reasons"][0]["allowed"] == 7000
+
+
+@on_one_loop
+async def test_damaged_requests_are_answered_end_to_end_by_workers_that_live_on(
+    client: httpx.AsyncClient,
+) -> None:
+    before = (await client.get("/status/")).json()
+    flood = Flood(7)
+    bodies = [content for kind, _, content in flood.jobs(150) if kind in {"ply", "spz", "base64", "mesh"}]
+    assert len(bodies) > 90
+    for body in bodies:
+        reply = await client.post(TEXT, content=body, headers={"content-type": "application/json"})
+        assert reply.status_code == 200 or 400 <= reply.status_code < 500, reply.text
+        if reply.status_code == 200:
+            assert reply.json()["score"] == 0.0 and reply.json()["reasons"]  # 24 splats are too few
+    after = (await client.get("/status/")).json()
+    assert after["workers"]["deaths"] == before["workers"]["deaths"]
+    assert after["breaker"]["state"] == "closed"
 
 
 @on_one_loop
