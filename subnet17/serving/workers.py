@@ -262,7 +262,9 @@ class WorkerPool:
 
     def _stop(self) -> None:
         self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join(timeout=10)
+        # pebble unlinks its locks twice where its own threads have met a dead worker and closed already
+        with suppress(AttributeError):
+            self._pool.join(timeout=10)
 
 
 def _is_alive(pid: int) -> bool:

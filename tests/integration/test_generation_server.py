@@ -260,16 +260,23 @@ async def test_what_is_over_the_queue_is_shed_and_told_when_to_come_back(client:
 
 @on_one_loop
 async def test_a_killed_worker_costs_one_request(client: httpx.AsyncClient) -> None:
+    for _ in range(5):  # on a busy machine the job may not have reached its worker yet: then it costs none
+        reply = await kill_while_working(client)
+        if reply.status_code != 200:
+            break
+    assert reply.status_code == 500
+    assert reply.json()["error"]["detail"]["stage"] == "worker"
+    assert (await client.post("/generate/", data={"prompt": "a red mug"})).status_code == 200
+    assert (await client.get("/status/")).json()["workers"]["deaths"] >= 1
+
+
+async def kill_while_working(client: httpx.AsyncClient) -> httpx.Response:
     workers = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
     job = asyncio.create_task(client.post("/generate/", json={"prompt": "a cute cat", "profile": "quality"}))
     await asyncio.sleep(0.2)
     for worker in workers:
         worker.kill()
-    reply = await job
-    assert reply.status_code == 500
-    assert reply.json()["error"]["detail"]["stage"] == "worker"
-    assert (await client.post("/generate/", data={"prompt": "a red mug"})).status_code == 200
-    assert (await client.get("/status/")).json()["workers"]["deaths"] == 1
+    return await job
 
 
 @on_one_loop
