@@ -204,7 +204,7 @@ def parts(made: FluxHunyuan) -> None:
         def seed() -> object:
             return held.latents(cut(), [1], steps=30, guidance=5.0)
 
-        with held.model.warming():
+        with held.model.compiled.warming():
             held.latents(cut(), [1], steps=2, guidance=5.0)
         say("ours: latents, 5 steps without CFG, first calls", f"{measure(turbo, runs=3):.3f}", "s")
         say("ours: latents, 5 steps without CFG", f"{measure(turbo, warm=12):.3f}", "s")
@@ -215,7 +215,7 @@ def parts(made: FluxHunyuan) -> None:
         for batch_points in (BATCH_POINTS, 65536, 131072):
             held.model.field_decoder.batch_points = batch_points
             field = held.decoder(found)
-            with held.model.warming():
+            with held.model.compiled.warming():
                 field(points[:1])
             rate = 2**20 / measure(lambda field=field: field(points)) / 1e6  # type: ignore[misc]
             say(f"ours: field on points, {batch_points} at once", f"{rate:.2f}", "M/s")

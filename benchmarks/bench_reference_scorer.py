@@ -106,6 +106,12 @@ class Peers:
         self.backbone, self.head = backbone, head
         self.alexnet, self.heads = alexnet, heads
 
+    def leave_gpu(self) -> None:
+        """Gives the memory back, so that what is left is ours."""
+        for network in (self.clip, self.backbone, self.head, self.alexnet):
+            network.cpu()
+        torch.cuda.empty_cache()
+
     def alignment(self, images: Tensor, prompt: str) -> Tensor:
         with torch.autocast("cuda", torch.float16):
             seen = self.clip.encode_image(pictures.clip_input(images, SIDE_PX))
@@ -234,6 +240,18 @@ def side_by_side(scorer: ReferenceScorer, peers: Peers, images: Tensor) -> None:
         say(f"largest difference of a view: {name}", f"{(mine - run()).abs().max():.2e}")
 
 
+def exact_ssim(scorer: ReferenceScorer, peers: Peers, images: Tensor) -> None:
+    """Both against the same measure in float64."""
+    exact = similarity.neighbour_ssims(images.double(), similarity.window_taps().to(DEVICE).double()).cpu()
+    ways = {"ours": parts(scorer, images)["ssim"], "one at a time": lambda: peers.ssim(images)}
+    for name, run in ways.items():
+        apart = run().cpu() - exact
+        say(
+            f"ssim, {name}: largest and mean difference to float64",
+            f"{apart.abs().max():.1e} {apart.mean():.1e}",
+        )
+
+
 def whole(scorer: ReferenceScorer, scene: RenderableCloud) -> None:
     cameras = official_cameras()
 
@@ -298,7 +316,9 @@ def main() -> None:
     say("weights in place", f"{scorer._cache.card.counted_bytes / 1e9:.2f}", "GB")
     images = render_views_on_gpu(scene, official_cameras(), DEVICE).tensor
     side_by_side(scorer, peers, images)
+    exact_ssim(scorer, peers, images)
     whole(scorer, scene)
+    peers.leave_gpu()
     endurance(scorer, scene, asked.validations)
 
 

@@ -8,7 +8,7 @@ Does not cover: the code between the blocks, which stays eager; quantisation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -31,26 +31,48 @@ def repeated_blocks(module: nn.Module) -> Iterator[nn.Module]:
             yield from parent
 
 
-def compile_blocks(blocks: Iterable[nn.Module], *, backend: str | Any = "inductor") -> list[nn.Module]:
-    """Marks blocks for compilation at their first call; nothing is compiled here.
+class CompiledBlocks:
+    """A model's blocks, compiled while `warming` and at no other time, and what surrounds their use.
 
     Args:
         blocks: Modules that take tensors of few shapes: each shape is compiled on its own.
+        device: Where they will run.
         backend: Of `torch.compile`.
-
-    Returns:
-        The marked blocks, for `leave_eager`.
     """
-    marked = list(blocks)
-    for block in marked:
-        block.compile(dynamic=False, backend=backend)
-    return marked
 
+    def __init__(
+        self, blocks: Iterable[nn.Module], device: torch.device, *, backend: str | Any = "inductor"
+    ) -> None:
+        self._blocks = list(blocks)
+        self._device = device
+        self._warming = False
+        for block in self._blocks:
+            block.compile(dynamic=False, backend=backend)  # marked: compiled at the first call
 
-def leave_eager(blocks: Iterable[nn.Module]) -> None:
-    """Takes the mark away: for a machine without a compiler, where the first call fails."""
-    for block in blocks:
-        block._compiled_call_impl = None
+    def __bool__(self) -> bool:
+        return bool(self._blocks)
+
+    @contextmanager
+    def warming(self) -> Iterator[None]:
+        """Inside, shapes that are met for the first time are compiled; elsewhere they run eagerly."""
+        self._warming = True
+        try:
+            yield
+        finally:
+            self._warming = False
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Inside, the model may compute: the best attention, and nothing compiled anew unless `warming`."""
+        settled = nullcontext() if self._warming or not self._blocks else compiled_only()
+        with preferred_attention(self._device), settled:
+            yield
+
+    def leave_eager(self) -> None:
+        """Gives up compilation, on a machine that can't: there the first call fails."""
+        for block in self._blocks:
+            block._compiled_call_impl = None
+        self._blocks = []
 
 
 def compiled_only() -> AbstractContextManager[Any]:

@@ -95,6 +95,10 @@ def _render(
 ) -> tuple[Tensor, Tensor]:
     """(D, H, W, 3) uint8 and (D, H, W) float32 of the cameras `which`."""
     viewmats = pinholes.viewmats[which]
+    if not len(splats["means"]):  # gsplat divides by the number of splats, which kills the process
+        size = (len(viewmats), cameras.size_px, cameras.size_px)
+        grey = torch.full((*size, 3), int(background * 255.0), dtype=torch.uint8, device=viewmats.device)
+        return grey, torch.zeros(size, device=viewmats.device)
     colours, alphas, _ = rasterize(
         **splats,
         viewmats=viewmats,

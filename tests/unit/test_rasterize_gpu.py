@@ -62,6 +62,7 @@ class StandIn:
         assert {t.dtype for t in (means, quats, scales, opacities, colors, viewmats, Ks)} == {torch.float32}
         assert Ks.shape == (len(viewmats), 3, 3) and backgrounds.shape == (len(viewmats), 3)
         assert (Ks[:, 0, 2] == width / 2).all() and (Ks[:, 1, 2] == height / 2).all()
+        assert len(means), "gsplat divides by the number of splats"
         self.calls.append(len(viewmats))
         scene = RenderableCloud(*(t.numpy() for t in (means, quats, scales, opacities, colors)))
         cameras = Cameras(
@@ -120,6 +121,16 @@ def test_other_cameras_and_another_background_are_not_mixed_up(gsplat: StandIn) 
         assert_equals_cpu(views, SCENE, cameras)
     dark = render_views_on_gpu(SCENE, official_cameras(32), CPU, background=0.0)
     assert (dark.images[:, 0, 0] == 0).all()
+
+
+def test_no_splats_are_background(gsplat: StandIn) -> None:
+    nothing = RenderableCloud(
+        *(np.zeros(shape, np.float32) for shape in [(0, 3), (0, 4), (0, 3), (0,), (0, 3)])
+    )
+    views = render_views_on_gpu(nothing, official_cameras(32), CPU, background=0.5)
+    assert gsplat.calls == []
+    assert views.images.shape == (16, 32, 32, 3)
+    assert (views.images == 127).all() and not views.alphas.any()
 
 
 def test_pictures_are_copied_to_the_host_once_and_only_when_asked_for(gsplat: StandIn) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from subnet17.deadline import Deadline
 from subnet17.errors import ConfigError, DeviceLostError, StageError, UnavailableError
 from subnet17.gpu.card import Card
+from subnet17.gpu.compiled_blocks import CompiledBlocks
 from subnet17.gpu.models import Loaded, ModelCache
 from subnet17.settings import ValidationTable
 from subnet17.splat.cameras import RenderedViews
@@ -360,10 +361,9 @@ def test_where_compilation_fails_the_network_runs_without(
     def broken(_: Any, __: Any) -> Any:
         raise OSError("no compiler")
 
-    blocks = list(network._backbone.encoder.layer)
-    network.compiled = [block for block in blocks if block.compile(backend=broken, dynamic=False) is None]
+    network.compiled = CompiledBlocks(network._backbone.encoder.layer, CPU, backend=broken)
     few = torch.from_numpy(turning_views(2))
     module._warm(network, few)
-    assert network.compiled == []
+    assert not network.compiled
     expected = plain_scorer.qualities(tiny.backbone, tiny.head, few.numpy())
     assert network.scores(few, 16).tolist() == pytest.approx(expected, abs=1e-4)

@@ -108,7 +108,7 @@ class ImageToShape:
 
         Where compilation fails the model stays as it is, slower, and the log says so.
         """
-        with self.lease(deadline) as held, held.model.warming():
+        with self.lease(deadline) as held, held.model.compiled.warming():
             started_s = time.monotonic()
             try:
                 _run_once(held, seeds)
@@ -118,7 +118,7 @@ class ImageToShape:
                 get_logger().warning(
                     "compilation failed, running without", why=f"{type(error).__name__}: {error}"[:300]
                 )
-                held.model.leave_eager()
+                held.model.compiled.leave_eager()
                 _run_once(held, seeds)
             get_logger().info("shape model is warm", seconds=round(time.monotonic() - started_s, 2))
 

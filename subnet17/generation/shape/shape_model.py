@@ -6,8 +6,7 @@ Does not cover: reading weights (hunyuan_checkpoint.py), moving them to the devi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,13 +18,7 @@ from subnet17.errors import ConfigError, InvalidInputError, StageError
 from subnet17.generation.shape.field_decoder import Field, FieldDecoder
 from subnet17.generation.shape.hunyuan_checkpoint import precision_for
 from subnet17.generation.shape.shape_sampler import guidance_kind, plan, predict, sample
-from subnet17.gpu.compiled_blocks import (
-    compile_blocks,
-    compiled_only,
-    leave_eager,
-    preferred_attention,
-    repeated_blocks,
-)
+from subnet17.gpu.compiled_blocks import CompiledBlocks, repeated_blocks
 from subnet17.gpu.recorded import ONCE_PER_ASSET, Recorded, record_forward
 
 MIN_SIDE_PX = 8
@@ -67,8 +60,8 @@ class ShapeModel:
         self.distilled = distilled
         self.field_decoder = FieldDecoder(pipeline.vae.geo_decoder)
         blocks = [block for module in self.modules for block in repeated_blocks(module)]
-        self.compiled = compile_blocks([*blocks, self.field_decoder], backend=backend) if compiled else []
-        self._warming = False
+        worth_it = [*blocks, self.field_decoder] if compiled else []
+        self.compiled = CompiledBlocks(worth_it, device, backend=backend)
         denoiser, encoder = pipeline.model, pipeline.conditioner.main_image_encoder.model
         self._step = Recorded(partial(predict, denoiser), denoiser.latent_in.weight.data_ptr)
         self.recorded = [self._step, record_forward(encoder, after=ONCE_PER_ASSET)]
@@ -106,7 +99,7 @@ class ShapeModel:
         # Both wait for the GPU, so they come before its first kernel.
         schedule = plan(self.pipeline.scheduler, steps, dtype=self.pipeline.dtype, device=self.device)
         noise = self._noise(seeds)
-        with self._running():
+        with self.compiled.running():
             features = self._features(image, len(seeds), doubled=kind == "doubled")
             found = sample(
                 self.pipeline.model, features, noise, schedule,
@@ -124,29 +117,9 @@ class ShapeModel:
             latents: (1, L, C) or (L, C), from `latents`.
         """
         one = latents.reshape(1, *latents.shape[-2:]) / self.pipeline.vae.scale_factor
-        with self._running():
+        with self.compiled.running():
             tokens = self.pipeline.vae(one)
-            return self.field_decoder.field(tokens, self._running)
-
-    @contextmanager
-    def warming(self) -> Iterator[None]:
-        """Inside, shapes that are met for the first time are compiled; elsewhere they run eagerly."""
-        self._warming = True
-        try:
-            yield
-        finally:
-            self._warming = False
-
-    def leave_eager(self) -> None:
-        """Gives up compilation, on a machine that can't."""
-        leave_eager(self.compiled)
-        self.compiled = []
-
-    @contextmanager
-    def _running(self) -> Iterator[None]:
-        settled = nullcontext() if self._warming or not self.compiled else compiled_only()
-        with preferred_attention(self.device), settled:
-            yield
+            return self.field_decoder.field(tokens, self.compiled.running)
 
     def _noise(self, seeds: Sequence[int]) -> Tensor:
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]

@@ -7,13 +7,13 @@ On a GPU the repeated blocks are compiled and whole functions replayed as CUDA g
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from subnet17.gpu.compiled_blocks import compile_blocks, compiled_only, leave_eager, preferred_attention
+from subnet17.gpu.compiled_blocks import CompiledBlocks
 from subnet17.gpu.models import Loaded
 from subnet17.gpu.recorded import Recorded
 
@@ -43,9 +43,8 @@ class Network:
     ) -> None:
         self.device = device
         self.modules = [module.eval().requires_grad_(False) for module in modules]
-        self.compiled = compile_blocks(blocks, backend=backend) if compiled else []
+        self.compiled = CompiledBlocks(blocks if compiled else [], device, backend=backend)
         self.recorded: list[Recorded] = []
-        self._warming = False
 
     @property
     def loaded(self) -> Loaded:
@@ -69,23 +68,14 @@ class Network:
         Args:
             images: (N, H, W, 3) uint8 on the device.
         """
-        self._warming = True
-        try:
+        with self.compiled.warming():
             for _ in range(RECORD_AFTER + 1 if self.device.type == "cuda" else 1):
                 self.rehearse(images)
-        finally:
-            self._warming = False
-
-    def leave_eager(self) -> None:
-        """Gives up compilation, on a machine that can't."""
-        leave_eager(self.compiled)
-        self.compiled = []
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Inside, the network may compute: no gradients, the best attention, nothing compiled anew."""
-        settled = nullcontext() if self._warming or not self.compiled else compiled_only()
-        with torch.no_grad(), preferred_attention(self.device), settled:
+        with torch.no_grad(), self.compiled.running():
             yield
 
 

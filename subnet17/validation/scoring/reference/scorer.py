@@ -228,7 +228,7 @@ def _warm(network: Network, images: Tensor) -> None:
         if not network.compiled or isinstance(error, torch.OutOfMemoryError):
             raise
         log.warning("compilation failed, running without", why=f"{type(error).__name__}: {error}"[:300])
-        network.leave_eager()
+        network.compiled.leave_eager()
         network.warm_up(images)
 
 
