@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
-from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,54 +11,16 @@ import structlog
 from peers import MINER, SPZ, neuron
 
 from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
+from subnet17.localnet.virtual_time import START_S, VIRTUAL_CLOCK, run_virtually
 from subnet17.mining.chain import Neuron
-from subnet17.mining.clock import Clock
 from subnet17.mining.miner import Miner
 from subnet17.mining.protocol import Feedback, PullTask, SubmitResults, TextTask
 from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
 from subnet17.mining.transport import Reply
 from subnet17.settings import MinerTable, NetworkTable, Settings
 
-START_S = 1_700_000_000.0
 HOUR_S = 3600.0
 COOLDOWN_S, THROTTLE_S, PENALTY_S, LOCK_S = 300.0, 30.0, 600.0, 30.0
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose waits pass at once. For code without real input and output."""
-
-    def __init__(self) -> None:
-        super().__init__(_NoWait(self))
-        self.now_s = 0.0
-
-    def time(self) -> float:
-        return self.now_s
-
-
-class _NoWait(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> Any:
-        self._loop.now_s += timeout or 0.0
-        return super().select(0)
-
-
-def run_virtually(main: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(main)
-
-
-def loop_time_s() -> float:
-    return asyncio.get_running_loop().time()
-
-
-CLOCK = Clock(
-    wall_s=lambda: START_S + loop_time_s(),
-    wall_ns=lambda: int((START_S + loop_time_s()) * 1e9),
-    monotonic_s=loop_time_s,
-)
 
 
 class SimulatedValidator:
@@ -78,7 +38,7 @@ class SimulatedValidator:
         self.rejected = self.skipped = self.violations = self.given = self.double = 0
 
     def now_s(self) -> float:
-        return CLOCK.wall_s() + self.skew_s
+        return VIRTUAL_CLOCK.wall_s() + self.skew_s
 
     async def pull(self) -> PullTask:
         await asyncio.sleep(0.1)
@@ -162,7 +122,7 @@ class SimulatedTransport:
 
     def _reply(self, answer: Any, validator: SimulatedValidator) -> Reply[Any]:
         # A Date header has whole seconds and may be a second old.
-        return Reply(answer, int(validator.now_s()) - CLOCK.wall_s(), 0.1)
+        return Reply(answer, int(validator.now_s()) - VIRTUAL_CLOCK.wall_s(), 0.1)
 
 
 class SimulatedServers:
@@ -214,7 +174,7 @@ def mine(
         transport: Any = SimulatedTransport(by_hotkey)
         servers: Any = SimulatedServers(generation_s, list(scores))
         settings = Settings(miner=MinerTable(**miner), network=NetworkTable())
-        made.append(Miner(settings, transport=transport, chain=chain, servers=servers, clock=CLOCK))
+        made.append(Miner(settings, transport=transport, chain=chain, servers=servers, clock=VIRTUAL_CLOCK))
         running = asyncio.create_task(made[0].run())
         await asyncio.sleep(hours * HOUR_S)
         made[0].stopping.set()
