@@ -65,7 +65,28 @@ class ServerTable(_Table):
     )
 
 
-class GenerationTable(ServerTable):
+class DeviceTable(ServerTable):
+    """What both servers need to know of the devices that models run on."""
+
+    device: str = Field(
+        "cuda", description="Where the models run; one worker for each device named: cuda:0,cuda:1"
+    )
+    compile: bool = Field(True, description="Compile the models on a GPU while loading.")
+    vram_limit_bytes: int = Field(
+        0, ge=0, description="What this server's models may take of a GPU; 0: all of it."
+    )
+    memory_cleanup_threshold: float = Field(
+        0.9,
+        ge=0.5,
+        le=1,
+        description="Share of a GPU in use by all processes from which idle models move out; 1: never.",
+    )
+    idle_unload_s: float = Field(
+        0.0, ge=0, le=86_400, description="Without work for so long, all models are moved out; 0: never."
+    )
+
+
+class GenerationTable(DeviceTable):
     """The generation server."""
 
     port: Port = Field(8093, description="Port to listen on.")
@@ -77,9 +98,6 @@ class GenerationTable(ServerTable):
     )
     splat_count: int = Field(
         100_000, ge=7000, le=2_000_000, description="Splats of an asset in the balanced profile."
-    )
-    device: str = Field(
-        "cuda", description="Where the models run; one worker for each device named: cuda:0,cuda:1"
     )
     text_to_image_model: str = Field(
         "black-forest-labs/FLUX.1-schnell", description="Hub id or folder of the picture model."
@@ -115,17 +133,9 @@ class GenerationTable(ServerTable):
     weights_precision: Literal["auto", "bf16", "fp8"] = Field(
         "auto", description="Of the picture model on a GPU; auto: fp8 where the GPU computes in it."
     )
-    compile: bool = Field(True, description="Compile the models on a GPU while loading.")
-    vram_limit_bytes: int = Field(0, ge=0, description="What the models may take of a GPU; 0: all of it.")
-    memory_cleanup_threshold: Fraction = Field(
-        0.9, description="Share of a GPU in use by all processes from which idle models move out."
-    )
-    idle_unload_s: float = Field(
-        0.0, ge=0, le=86_400, description="Without work for so long, all models are moved out; 0: never."
-    )
 
 
-class ValidationTable(ServerTable):
+class ValidationTable(DeviceTable):
     """The validation server."""
 
     port: Port = Field(8094, description="Port to listen on.")
@@ -134,9 +144,6 @@ class ValidationTable(ServerTable):
     max_body_bytes: int = Field(128 * 2**20, ge=2**16, description="Of one request.")
     max_asset_bytes: int = Field(512 * 2**20, ge=2**16, description="Of one asset after decompression.")
     max_splats: int = Field(2_000_000, ge=7000, le=5_000_000, description="Of one asset; more are refused.")
-    device: str = Field(
-        "cuda", description="Where networks and renderer run; one worker for each device named: cuda:0,cuda:1"
-    )
     text_alignment_model: str = Field(
         "laion/CLIP-convnext_large_d.laion2B-s26B-b102K-augreg",
         description="Hub id or folder of the network that compares views with a text.",
@@ -160,14 +167,6 @@ class ValidationTable(ServerTable):
     quality_backbone_revision: str = Field("", description="Its commit on the hub; empty: the pinned one.")
     lpips_model: str = Field(
         "", description="Folder with AlexNet's weights for LPIPS; empty: those of the installed libraries."
-    )
-    compile: bool = Field(True, description="Compile the networks on a GPU while loading.")
-    vram_limit_bytes: int = Field(0, ge=0, description="What this server may take of a GPU; 0: all of it.")
-    memory_cleanup_threshold: Fraction = Field(
-        0.9, description="Share of that from which idle networks are moved out."
-    )
-    idle_unload_s: float = Field(
-        0.0, ge=0, le=86_400, description="Without work for so long, all networks are moved out; 0: never."
     )
 
 
@@ -237,6 +236,10 @@ class OperationsTable(_Table):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["console", "json"] = Field("console", description="For people or for machines.")
     log_dir: str = Field("logs", description="Folder of the log files.")
+    log_max_bytes: int = Field(
+        10 * 2**20, ge=2**16, le=2**34, description="Of one log file; then it is moved away and begun anew."
+    )
+    log_backups: int = Field(5, ge=0, le=100, description="Moved log files kept of each.")
     data_dir: str = Field("data", description="Folder of what is kept between runs.")
     min_free_disk_bytes: int = Field(
         10 * 10**9, ge=0, description="Checked before the start on a public network."
