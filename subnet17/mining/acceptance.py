@@ -25,27 +25,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from subnet17.mining.belief import Array, the_grid
 
 MEMORY = 200
 """Tasks remembered of a validator, skips included: at 48 tasks in 4 h these are 17 h."""
-OFFSET_SCALE = 0.02
-"""Base prior of the offset, Student's t around 0. An assumption: the same networks on other hardware and
-kernels differ in the second decimal; four degrees leave room for a validator that differs much more."""
-SPREAD_MEDIAN = 0.015
-SPREAD_LOG_SD = 0.8
-"""Base prior of the spread, log-normal. Its median is the logistic scale 0.01 that the miner began with, as a
-standard deviation (times pi / sqrt 3) and rounded; two of its log-sd reach from 0.003 to 0.075."""
-REJECTS_ANYWAY_BASE = (0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.98)
-REJECTS_ANYWAY_PRIOR = (0.5, 0.3, 0.1, 0.04, 0.02, 0.01, 0.01, 0.02)
-"""Base prior of the share rejected whatever it is worth: mean 6 %. An assumption: most validators are honest
-with a rare fault, one in fifty takes nothing."""
 BASE_WEIGHT = 2.0
 """Validators that the base prior counts for beside those met."""
 PRIOR_TURNS = 4.0
@@ -113,8 +100,8 @@ class Doubt:
     def reason(self) -> str:
         """The evidence, for people."""
         return (
-            f"rejected {self.rejected} of the last {self.submitted} results; an honest one would with a chance "
-            f"of {self.chance:.1e}; others accepted {self.others_accepted} of {self.others_submitted} such"
+            f"rejected {self.rejected} of the last {self.submitted} results, an honest one would with chance "
+            f"{self.chance:.1e}; others took {self.others_accepted} of {self.others_submitted} such"
         )
 
 
@@ -153,11 +140,8 @@ class Acceptance:
         Args:
             scorer: Which gave it; empty for the one of the validator's last outcome.
         """
-        grid = _grid()
         weights = self._posterior((validator, scorer or self._newest.get(validator, "")))
-        passing = weights @ (1.0 - grid.rejects_anyway)
-        margin = _bounded(score) - _bounded(threshold)
-        return float(np.sum(passing * _t4_cdf((margin + grid.offset) / grid.spread)))
+        return float(np.sum(weights * the_grid().accepting(_bounded(score) - _bounded(threshold))))
 
     def share(self, validator: str) -> float:
         """Accepted results per task, skips and rejections counted: 1 before the first."""
@@ -198,7 +182,7 @@ class Acceptance:
         return {validator: self._shown(validator, scorer) for validator, scorer in self._newest.items()}
 
     def _shown(self, validator: str, scorer: str) -> dict[str, Any]:
-        grid, weights = _grid(), self._posterior((validator, scorer))
+        grid, weights = the_grid(), self._posterior((validator, scorer))
         outcomes = self._outcomes(validator)
         judged = [o for o in outcomes if o.score is not None]
         cells = weights.sum(axis=1)
@@ -226,70 +210,41 @@ class Acceptance:
 
     def _prior(self, key: tuple[str, str]) -> Array:
         others = [k for k in self._records if k[1] == key[1] and k[0] != key[0]]
-        base = _grid().prior
+        base = the_grid().prior
         met = sum((_normalised(np.log(base) + self._likelihood(k)) for k in others), np.zeros_like(base))
         return np.asarray((BASE_WEIGHT * base + met) / (BASE_WEIGHT + len(others)))
 
     def _likelihood(self, key: tuple[str, str]) -> Array:
         record = self._records.get(key)
         if record is None:
-            return np.zeros_like(_grid().prior)
+            return np.zeros_like(the_grid().prior)
         if record.log_likelihood is None:
             record.log_likelihood = _log_likelihood(record.judged)
         return record.log_likelihood
 
     def _honest_chance(self, key: tuple[str, str], judged: list[Outcome], rejected: int) -> float:
         """P(an honest validator rejects at least so many of these): exact, over the grid."""
-        grid = _grid()
+        grid = the_grid()
         honest = grid.rejects_anyway <= HONEST_REJECTS_ANYWAY
         prior = self._prior(key)[:, honest]
-        none_yet = np.zeros((rejected + 1, *prior.shape))
-        none_yet[0] = 1.0
-        counts = none_yet  # counts[k]: P(k rejections so far), the last entry: or more
+        counts = np.zeros((rejected + 1, *prior.shape))  # P(k rejections so far), the last entry: or more
+        counts[0] = 1.0
         for outcome in judged:
-            passing = _t4_cdf((_margin(outcome) + grid.offset) / grid.spread)
-            rejects = 1.0 - passing[:, None] * (1.0 - grid.rejects_anyway[honest])
-            moved = counts * rejects
-            stays = counts - moved
-            stays[-1] = counts[-1]
-            stays[1:] += moved[:-1]
-            counts = stays
+            moved = counts * (1.0 - grid.accepting(_margin(outcome))[:, honest])
+            moved[-1] = 0.0
+            counts = counts - moved
+            counts[1:] += moved[:-1]
         return float(np.sum(prior * counts[-1]) / np.sum(prior))
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """offset, spread: the cells' parameters, shape (n,). rejects_anyway: (m,). prior: (n, m), sums to 1."""
-
-    offset: Array
-    spread: Array
-    rejects_anyway: Array
-    prior: Array
-
-
-@cache
-def _grid() -> _Grid:
-    steps = np.linspace(-1.0, 1.0, 49)
-    offsets = 0.5 * np.sign(steps) * np.abs(steps) ** 2  # fine around 0, where most validators are
-    spreads = np.geomspace(0.003, 0.3, 12)
-    offset, spread = (a.ravel() for a in np.meshgrid(offsets, spreads, indexing="ij"))
-    density = _t4_pdf(offsets / OFFSET_SCALE) * np.gradient(offsets)
-    bell = np.exp(-0.5 * (np.log(spreads / SPREAD_MEDIAN) / SPREAD_LOG_SD) ** 2)
-    prior = np.outer(density, bell).ravel()[:, None] * np.array(REJECTS_ANYWAY_PRIOR)
-    return _Grid(offset, spread, np.array(REJECTS_ANYWAY_BASE), prior / prior.sum())
-
-
 def _log_likelihood(judged: list[Outcome]) -> Array:
-    grid = _grid()
+    grid = the_grid()
     total = np.zeros_like(grid.prior)
     for outcome in judged:
         if outcome.is_accepted:
-            difference = min(1.0, outcome.fidelity) - _bounded(outcome.score)
-            density = _t4_pdf((difference - grid.offset) / grid.spread) / grid.spread
-            total += np.log(density)[:, None] + np.log1p(-grid.rejects_anyway)
+            total += grid.log_accepted(min(1.0, outcome.fidelity) - _bounded(outcome.score))
         else:
-            fails = _t4_cdf(-(_margin(outcome) + grid.offset) / grid.spread)[:, None]
-            total += np.log(grid.rejects_anyway + (1.0 - grid.rejects_anyway) * fails)
+            total += grid.log_rejected(_margin(outcome))
     return total
 
 
@@ -305,14 +260,3 @@ def _bounded(value: float | None) -> float:
 def _normalised(log_weights: Array) -> Array:
     weights = np.exp(log_weights - log_weights.max())
     return np.asarray(weights / weights.sum())
-
-
-def _t4_pdf(x: Array) -> Array:
-    """Student's t density with four degrees of freedom."""
-    return np.asarray(0.375 * (1.0 + x * x / 4.0) ** -2.5)
-
-
-def _t4_cdf(x: Array) -> Array:
-    """Its distribution function, which four degrees give in closed form."""
-    root = x / np.sqrt(4.0 + x * x)
-    return np.asarray(0.5 + 0.75 * root - 0.25 * root**3)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from peers import assignment
 
-from subnet17.mining.strategy import Action, Limits, accept_probability, decide, seed_for
+from subnet17.mining.strategy import Action, Limits, decide, seed_for
 from subnet17.mining.tasks import Score
 
-LIMITS = Limits(min_score=0.7, max_candidates=4)
+LIMITS = Limits(min_score=0.7, max_candidates=4, retry_s=0.0)
 
 
 def score(value: float) -> Score:
@@ -28,12 +25,12 @@ def decision(best: float | None, *, made: int = 1, elapsed_s: float = 40.0, **mo
 
 
 def test_free_time_goes_into_another_candidate_even_when_the_first_is_good() -> None:
-    assert decision(0.95, elapsed_s=5.0) is Action.ANOTHER
+    assert decision(0.9, elapsed_s=5.0) is Action.ANOTHER
 
 
 def test_no_candidate_is_started_that_would_end_after_the_free_time() -> None:
     assert decision(0.95, elapsed_s=24.5) is Action.SUBMIT
-    assert decision(0.95, elapsed_s=23.5) is Action.ANOTHER
+    assert decision(0.9, elapsed_s=23.5) is Action.ANOTHER
 
 
 def test_the_number_of_candidates_is_limited() -> None:
@@ -60,18 +57,6 @@ def test_nothing_made_is_a_skip() -> None:
 
 def test_without_free_time_the_first_candidate_decides() -> None:
     assert decision(0.8, throttle_s=0.0, elapsed_s=0.1) is Action.SUBMIT
-
-
-@pytest.mark.parametrize(
-    ("margin", "chance"), [(0.0, 0.5), (0.0069315, 2 / 3), (0.1, 0.99995), (-0.1, 0.00005)]
-)
-def test_accept_probability_is_logistic_in_the_margin(margin: float, chance: float) -> None:
-    assert accept_probability(0.6 + margin, 0.6) == pytest.approx(chance, abs=1e-5)
-
-
-@given(st.floats(0, 1), st.floats(-1e300, 1e300))
-def test_accept_probability_takes_any_threshold(value: float, threshold: float) -> None:
-    assert 0.0 <= accept_probability(value, threshold) <= 1.0
 
 
 def test_seeds_differ_by_hotkey_task_and_candidate_and_are_stable() -> None:
