@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,9 @@ SHORT_NAMES: dict[str, tuple[str, str]] = {
     "NUM_SUBMISSION_WORKERS": ("miner", "num_submission_workers"),
 }
 """Environment names without the prefix, and where they go."""
+
+HOTKEY = re.compile("5[1-9A-HJ-NP-Za-km-z]{47}")
+"""An ss58 address of bittensor's chains."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -192,22 +196,67 @@ class MinerTable(_Table):
         0.8, description="A best score below it is told as not competitive."
     )
     max_candidates: int = Field(4, ge=1, le=64, description="Candidates made for one task at the most.")
+    early_stop_score: Fraction = Field(
+        0.95, description="From it on no further candidate is made for a task; 1: all that fit are made."
+    )
+    retry_time_s: float = Field(
+        60.0, ge=0, le=600, description="Spent beyond the free time on a task without a result fit to submit."
+    )
+    quality_worth: float = Field(
+        0.5, ge=0, le=10, description="Accepted results that an accepted score higher by 1 is worth in duels."
+    )
     target_generation_time: Seconds = Field(5.0, description="Seconds; assumed until the first was measured.")
     metrics_interval_s: Seconds = Field(300.0, description="Between two metrics lines in the log.")
     generation_timeout_s: Seconds = Field(120.0, description="Of one generation request.")
     validation_timeout_s: Seconds = Field(60.0, description="Of one validation request.")
     drain_timeout_s: Seconds = Field(25.0, description="To finish and hand in work after SIGINT or SIGTERM.")
+    journal_days: float = Field(
+        14.0, gt=0, le=3650, description="Answered tasks and their assets are kept for so long."
+    )
+    journal_max_bytes: int = Field(
+        20 * 10**9, ge=0, description="Of kept assets; beyond it the oldest answered tasks are forgotten."
+    )
+    min_free_disk_bytes: int = Field(
+        2 * 10**9,
+        ge=0,
+        description="With less left no tasks are pulled; on a network of this machine a tenth is enough.",
+    )
     min_validator_stake: float = Field(1000.0, ge=0, description="Neurons with less are not asked for tasks.")
+    blocked_validators: list[str] = Field(
+        default_factory=list, description="Hotkeys of validators that are never asked for tasks."
+    )
+    allowed_validators: list[str] = Field(
+        default_factory=list, description="When set, only these validators' hotkeys are asked for tasks."
+    )
+    eject_after_failures: int = Field(
+        5, ge=1, le=100, description="Failed calls in a row after which a validator is left alone for long."
+    )
+    market_aware: bool = Field(
+        False, description="Let the standing among the miners move decisions (mining/market.py)."
+    )
     allow_embedded_on_public_network: bool = Field(
         False, description="Submit what the embedded back ends made or scored; the price is yours."
     )
 
-    @field_validator("generation_endpoints", mode="before")
+    @field_validator("generation_endpoints", "blocked_validators", "allowed_validators", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return (
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("blocked_validators", "allowed_validators")
+    @classmethod
+    def _check_hotkeys(cls, hotkeys: list[str]) -> list[str]:
+        if odd := next((h for h in hotkeys if not HOTKEY.fullmatch(h)), None):
+            raise ValueError(f"{odd!r} is not a hotkey: 48 characters from 5 on, as btcli shows them")
+        return hotkeys
+
+    @model_validator(mode="after")
+    def _check_lists(self) -> MinerTable:
+        if both := set(self.blocked_validators) & set(self.allowed_validators):
+            raise ValueError(f"{min(both)} is in blocked_validators and in allowed_validators")
+        return self
 
 
 class NetworkTable(_Table):
@@ -218,8 +267,15 @@ class NetworkTable(_Table):
     subtensor_network: str = Field("finney", description="The chain bittensor connects to.")
     chain_endpoint: str = Field("", description="A node's address, instead of the network's own.")
     metagraph_refresh_s: Seconds = Field(600.0, description="Between two looks at the chain.")
+    metagraph_max_age_s: Seconds = Field(
+        86_400.0, description="Oldest metagraph on disk that is used at a start without the chain."
+    )
+    connect_timeout_s: Seconds = Field(5.0, description="To reach a validator; part of the call's time.")
     pull_timeout_s: Seconds = Field(12.0, description="Of one pull.")
     submit_timeout_s: Seconds = Field(300.0, description="Of one submission.")
+    retry_share: float = Field(
+        0.2, gt=0, le=1, description="Repeated calls as a share of first calls, at the most, in the long run."
+    )
     pull_interval_s: Seconds = Field(10.0, description="Pause between pulls when a validator has no task.")
     cooldown_margin_s: float = Field(
         2.0, ge=0, description="Waited beyond cooldown_until on the validator's clock."
