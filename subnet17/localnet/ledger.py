@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -47,6 +47,7 @@ class Entry(BaseModel):
     cooldown_until_s: int | None = None
     results_sha256: str | None = Field(None, description="Of the decoded bytes.")
     reason: str | None = None
+    duel_rating: float | None = Field(None, description="After an accepted result.")
 
 
 class Page(BaseModel):
@@ -77,6 +78,13 @@ class Record(BaseModel):
     def count(self, kind: Kind) -> int:
         """How often something happened at all validators together."""
         return sum(page.counts.get(kind, 0) for page in self.validators)
+
+
+class Keeper(Protocol):
+    """What a validator hands its page to before it answers."""
+
+    def write(self, page: Page) -> None:
+        """Returns once the page is kept."""
 
 
 class Ledger:

@@ -1,8 +1,8 @@
 """The pull protocol's arithmetic: when a miner may pull again and what a result is worth.
 
 Covers: cooldowns, penalties, the validation lock, the double-submission guard and the reward window,
-as pure functions of times that the caller passes in. Does not cover: who asked (validator.py) and duels:
-the local subnet runs none, so every miner keeps the rating that a newcomer starts with.
+as pure functions of times that the caller passes in. Does not cover: who asked (validator.py) and duels
+(ratings.py): the local subnet runs none, so that every miner keeps a newcomer's rating; the simulation does.
 Figures: the official validator's defaults of October 2025. All times are unix seconds.
 """
 
@@ -26,7 +26,6 @@ class Rules:
     violations_threshold: int = 100
     score_threshold: float = 0.6
     average_weight: float = 0.05
-    duel_rating: float = 1500.0
 
     def scaled(self, time_scale: float) -> Rules:
         """The same rules with every duration multiplied by `time_scale` (0..1]."""

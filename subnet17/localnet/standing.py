@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from subnet17.localnet.ratings import Rating
 from subnet17.localnet.rules import (
     Rules,
     average_after,
@@ -27,6 +28,7 @@ class Standing(BaseModel):
     guard_until_s: int = 0
     accepted_at_s: list[float] = Field(default_factory=list, description="Within the reward window.")
     average_score: float = 1.0
+    rating: Rating = Field(default_factory=Rating)
 
     def assign(self, task: Task, title: str, *, now_s: float) -> None:
         """Gives the miner a task. It stays, with its first time, until it is settled."""
@@ -65,6 +67,6 @@ class Standing(BaseModel):
             task_fidelity_score=score,
             average_fidelity_score=self.average_score,
             generations_within_the_window=generations,
-            current_duel_rating=rules.duel_rating,
-            current_miner_reward=generations * rules.duel_rating,
+            current_duel_rating=self.rating.mean,
+            current_miner_reward=generations * self.rating.mean,
         )

@@ -37,7 +37,7 @@ class TaskDeck:
 
     def deal(self) -> tuple[Task, str]:
         """A new task and its title for people."""
-        task_id = str(uuid.uuid4())
+        task_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
         if self._rng.random() < self._image_share:
             picture = self._draw(self._picture_pile, self._pictures)
             return ImageTask(id=task_id, prompt=picture.png_base64), f"picture of {picture.title}"

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 import bittensor as bt
 
 from subnet17.errors import PeerError
-from subnet17.localnet.ledger import Entry, Kind, Ledger, Page
+from subnet17.localnet.ledger import Entry, Keeper, Kind, Page
+from subnet17.localnet.ratings import Rating
 from subnet17.localnet.rules import Rules
 from subnet17.localnet.standing import Standing
 from subnet17.localnet.tasks import TaskDeck
@@ -48,6 +49,13 @@ class Scorer(Protocol):
         """
 
 
+class Duels(Protocol):
+    """Sets accepted results against other miners'."""
+
+    def fight(self, rating: Rating, task: Task, score: float) -> Rating:
+        """The rating after the duel of a result with this score."""
+
+
 class Validator:
     """A validator without its wire."""
 
@@ -59,13 +67,15 @@ class Validator:
         rules: Rules,
         deck: TaskDeck,
         scorer: Scorer,
-        ledger: Ledger,
+        ledger: Keeper,
+        duels: Duels | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """
         Args:
             page: Its part of the ledger, which also holds where each miner stands.
             registered: Hotkeys of all neurons of the subnet.
+            duels: None: every miner keeps the rating of a newcomer.
             clock: Unix seconds.
         """
         self.hotkey = page.hotkey
@@ -75,6 +85,7 @@ class Validator:
         self._deck = deck
         self._scorer = scorer
         self._ledger = ledger
+        self._duels = duels
         self._clock = clock
         self._log = get_logger(validator=page.uid)
 
@@ -168,6 +179,9 @@ class Validator:
         before = standing.model_copy()
         if kind == "accepted":
             standing.accept(self._rules, facts["score"], now_s=now_s)
+            if self._duels is not None and before.task is not None:
+                standing.rating = self._duels.fight(standing.rating, before.task, facts["score"])
+            facts["duel_rating"] = standing.rating.mean
         elif settles:
             standing.settle(self._rules, now_s=now_s, penalised=penalised)
         # On disk first: what the miner is told must survive a crash of this validator.

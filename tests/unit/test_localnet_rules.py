@@ -60,7 +60,7 @@ def test_scaling_multiplies_durations_and_nothing_else(scale: float) -> None:
     scaled = RULES.scaled(scale)
     assert scaled.task_cooldown_s == 300 * scale
     assert scaled.reward_window_s == 14400 * scale
-    assert (scaled.violations_threshold, scaled.score_threshold, scaled.duel_rating) == (100, 0.6, 1500)
+    assert (scaled.violations_threshold, scaled.score_threshold) == (100, 0.6)
 
 
 @given(scale=SCALE)
