@@ -1,10 +1,16 @@
-"""Structured logs on stderr, for people (console) or for machines (JSON)."""
+"""Structured logs on stderr, for people (console) or for machines (JSON).
+
+Where stderr ends is the supervisor's choice; `log_files.py` keeps the files behind it small.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TextIO
 
 import structlog
 
@@ -12,6 +18,22 @@ SECRET_KEYS = frozenset({"api_key", "signature", "mnemonic", "seed_phrase", "pas
 """Never printed: credentials, signatures and base64 payloads."""
 WIRE_LOGGERS = ("httpcore", "httpx")
 """At debug they print whole replies' headers, and a validator's reply repeats our signature."""
+
+
+@dataclass(frozen=True)
+class LogStyle:
+    """What is logged and how. Pickled: worker processes log as their server does.
+
+    Attributes:
+        level: debug, info, warning or error.
+        form: "console" or "json".
+    """
+
+    level: str = "info"
+    form: str = "console"
+
+
+_style = LogStyle()
 
 
 def configure_logging(*, service: str, level: str = "info", form: str = "console") -> None:
@@ -22,6 +44,9 @@ def configure_logging(*, service: str, level: str = "info", form: str = "console
         level: debug, info, warning or error.
         form: "console" or "json".
     """
+    global _style  # noqa: PLW0603 - one per process
+    _style = LogStyle(level, form)
+    stream = _Unfailing(sys.stderr)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -43,11 +68,11 @@ def configure_logging(*, service: str, level: str = "info", form: str = "console
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),  # type: ignore[arg-type]  # it only writes and flushes
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -57,9 +82,40 @@ def configure_logging(*, service: str, level: str = "info", form: str = "console
     structlog.contextvars.bind_contextvars(service=service)
 
 
+def log_style() -> LogStyle:
+    """How this process logs, for the worker processes that it starts."""
+    return _style
+
+
+@contextmanager
+def about(**facts: Any) -> Iterator[None]:
+    """Puts these keys, such as `task` and `validator`, on each line logged within the block.
+
+    Asyncio tasks that start inside the block carry them along; other tasks never see them.
+    """
+    with structlog.contextvars.bound_contextvars(**facts):
+        yield
+
+
 def get_logger(**bound: Any) -> structlog.typing.FilteringBoundLogger:
     """A logger with these keys on each of its lines."""
     return structlog.get_logger(**bound)  # type: ignore[no-any-return]
+
+
+class _Unfailing:
+    """A log line that can't be written (disk full, the supervisor that read it is gone) stops no work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):  # ValueError: the stream is closed
+            return self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def _hide_secrets(_: Any, __: str, event: Any) -> Any:

@@ -10,6 +10,7 @@ from subnet17.errors import S17Error
 from subnet17.generation.app import create_app
 from subnet17.generation.backends import choose_backend
 from subnet17.log import configure_logging, get_logger
+from subnet17.log_files import cap_log_files
 from subnet17.serving.run import exit_with, serve
 from subnet17.settings import load_settings
 
@@ -29,6 +30,7 @@ def main(
         )
         operations, table = settings.operations, settings.generation
         configure_logging(service="generation", level=operations.log_level, form=operations.log_format)
+        cap_log_files(operations.log_max_bytes, operations.log_backups)
         chosen = choose_backend(table, data_dir=settings.data_dir)
         get_logger().info(
             "starting", backend=chosen.name, why=chosen.reason, url=f"http://{table.host}:{table.port}"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from subnet17.errors import S17Error
 from subnet17.localnet.subnet import LocalSubnet
 from subnet17.log import configure_logging, get_logger
+from subnet17.log_files import cap_log_files
 from subnet17.settings import Settings, load_settings
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             level=settings.operations.log_level,
             form=settings.operations.log_format,
         )
+        cap_log_files(settings.operations.log_max_bytes, settings.operations.log_backups)
         return serve(settings, fresh=given.fresh)
     except S17Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201

@@ -13,6 +13,7 @@ import typer
 
 from subnet17.errors import ConfigError, S17Error, WalletError
 from subnet17.log import configure_logging, get_logger
+from subnet17.log_files import cap_log_files
 from subnet17.settings import Settings, load_settings
 
 log = get_logger()
@@ -67,6 +68,7 @@ def mine(  # noqa: PLR0917 - typer calls it by name
     settings = load_settings(config, flags=flags)
     operations = settings.operations
     configure_logging(service="subnet17-miner", level=operations.log_level, form=operations.log_format)
+    cap_log_files(operations.log_max_bytes, operations.log_backups)
     asyncio.run(run_miner(settings))
 
 

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import hashlib
 import json
 import os
 import sys
 from dataclasses import dataclass
 
-from subnet17.errors import S17Error
+from subnet17.errors import ConfigError, S17Error
+from subnet17.log_files import LOG_FILES_VARIABLE
 from subnet17.settings import CONFIG_VARIABLE, PROJECT_ROOT, Settings, base_url, load_settings
 
 GENERATION = "generation-server"
@@ -91,24 +93,53 @@ def fingerprint(settings: Settings) -> str:
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
 
 
+def log_files_of(process: Process, settings: Settings) -> list[str]:
+    """Where its stdout and its stderr go."""
+    return [str(settings.log_dir / f"{process.name}.{stream}.log") for stream in ("out", "err")]
+
+
+def environment_of(process: Process, settings: Settings) -> dict[str, str]:
+    """What it gets beside the environment of whoever starts it."""
+    config = {CONFIG_VARIABLE: os.environ[CONFIG_VARIABLE]} if CONFIG_VARIABLE in os.environ else {}
+    return {
+        "PYTHONUNBUFFERED": "1",
+        SETTINGS_VARIABLE: fingerprint(settings),
+        LOG_FILES_VARIABLE: os.pathsep.join(log_files_of(process, settings)),
+        **config,
+    }
+
+
+def find_name(given: str, known: list[str]) -> str:
+    """A process's name as PM2 shows it, from that or from its script's (generation_server, with or without .py).
+
+    Raises:
+        ConfigError: none of the known ones is called so.
+    """
+    name = given.removesuffix(".py").replace("_", "-")
+    if name not in known:
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known)}"
+        raise ConfigError(f"no process is called {given}; {hint}", given=given, known=known)
+    return name
+
+
 def as_pm2_app(process: Process, settings: Settings) -> dict[str, object]:
     """One entry of PM2's `apps`."""
     operations = settings.operations
-    logs = settings.log_dir
-    config = {CONFIG_VARIABLE: os.environ[CONFIG_VARIABLE]} if CONFIG_VARIABLE in os.environ else {}
+    out_file, error_file = log_files_of(process, settings)
     return {
         "name": process.name,
         "script": process.script,
         "interpreter": sys.executable,
         "args": list(process.args),
         "cwd": str(PROJECT_ROOT),
-        "env": {"PYTHONUNBUFFERED": "1", SETTINGS_VARIABLE: fingerprint(settings), **config},
+        "env": environment_of(process, settings),
         "kill_timeout": int(operations.kill_timeout_s * 1000),
         "min_uptime": MIN_UPTIME_S * 1000,
         "max_restarts": operations.max_restarts,
         "exp_backoff_restart_delay": FIRST_RESTART_DELAY_MS,
-        "out_file": str(logs / f"{process.name}.out.log"),
-        "error_file": str(logs / f"{process.name}.err.log"),
+        "out_file": out_file,
+        "error_file": error_file,
         "merge_logs": True,
     }
 

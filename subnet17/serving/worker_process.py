@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from subnet17.deadline import Deadline
 from subnet17.errors import DeviceLostError, S17Error, UnavailableError
-from subnet17.log import configure_logging, get_logger
+from subnet17.log import LogStyle, configure_logging, get_logger
 
 R = TypeVar("R")
 
@@ -37,12 +37,14 @@ class Preparation:
         memory_bytes: Address-space limit (RLIMIT_AS); None for no limit.
         service: Name on the log lines.
         news: Where `tell` writes.
+        style: How it logs.
     """
 
     load: Callable[[], None]
     memory_bytes: int | None
     service: str
     news: Connection
+    style: LogStyle
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ _job_deadline: Deadline | None = None
 def prepare(preparation: Preparation) -> None:
     """Runs first in a new worker."""
     global _load, _connection  # noqa: PLW0603 - one per process, written once
-    configure_logging(service=preparation.service)
+    style = preparation.style
+    configure_logging(service=preparation.service, level=style.level, form=style.form)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     if preparation.memory_bytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (preparation.memory_bytes, preparation.memory_bytes))

@@ -22,7 +22,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from subnet17.deadline import Deadline
 from subnet17.errors import DeadlineError, DeviceLostError, S17Error, StageError, UnavailableError
-from subnet17.log import get_logger
+from subnet17.log import get_logger, log_style
 from subnet17.serving.worker_process import (
     RELOAD_PAUSE_S,
     NotLoaded,
@@ -77,7 +77,9 @@ class WorkerPool:
         self._reason: str | None = "starting"
         self._news: dict[int, dict[str, Any]] = {}
         self._reader, self._writer = multiprocessing.Pipe(duplex=False)
-        self._preparation = Preparation(partial(load, *load_args), memory_bytes, service, self._writer)
+        self._preparation = Preparation(
+            partial(load, *load_args), memory_bytes, service, self._writer, log_style()
+        )
         self._mending = asyncio.Lock()
         self._pool = self._make_pool()
 

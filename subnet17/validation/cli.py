@@ -8,6 +8,7 @@ import typer
 
 from subnet17.errors import S17Error
 from subnet17.log import configure_logging, get_logger
+from subnet17.log_files import cap_log_files
 from subnet17.serving.run import exit_with, serve
 from subnet17.settings import load_settings
 from subnet17.validation.app import create_app
@@ -29,6 +30,7 @@ def main(
         settings = load_settings(config, flags={"validation": flags})
         operations, table = settings.operations, settings.validation
         configure_logging(service="validation", level=operations.log_level, form=operations.log_format)
+        cap_log_files(operations.log_max_bytes, operations.log_backups)
         scored_by, rendered_by = choose(table)
         get_logger().info(
             "starting",

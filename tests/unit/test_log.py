@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from subnet17.log import configure_logging, get_logger
+from subnet17.log import LogStyle, about, configure_logging, get_logger, log_style
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +66,37 @@ def test_a_traceback_shows_no_local_variables(capsys: pytest.CaptureFixture[str]
     written = capsys.readouterr().err
     assert "ValueError" in written
     assert secret not in written
+
+
+async def test_each_task_logs_under_its_own_name(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(service="test", form="json")
+
+    async def work(task: str) -> None:
+        with about(task=task, validator=7):
+            await asyncio.sleep(0)
+            get_logger().info("worked", named=task)
+
+    await asyncio.gather(work("a"), work("b"))
+    get_logger().info("idle")
+    *worked, idle = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["task"], line["validator"]) for line in worked] == [("a", 7), ("b", 7)]
+    assert all(line["task"] == line["named"] for line in worked)
+    assert "task" not in idle
+
+
+class _Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "disk full")
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_line_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setattr(sys, "stderr", _Full())
+    configure_logging(service="test", form=form)
+    get_logger().info("one")
+    logging.getLogger("library").warning("two")
+
+
+def test_worker_processes_are_told_how_their_server_logs() -> None:
+    configure_logging(service="test", level="debug", form="json")
+    assert log_style() == LogStyle("debug", "json")

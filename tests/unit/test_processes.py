@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
+from subnet17.log_files import LOG_FILES_VARIABLE
 from subnet17.ops.processes import as_pm2_app, list_processes
 from subnet17.settings import PROJECT_ROOT, Settings
 
@@ -27,3 +29,11 @@ def test_a_local_run_adds_the_subnet_and_starts_the_miner_last() -> None:
 def test_processes_are_given_time_to_end() -> None:
     for process in list_processes(Settings(), local=True):
         assert int(str(as_pm2_app(process, Settings())["kill_timeout"])) >= 30_000
+
+
+def test_each_process_is_told_which_files_take_its_output() -> None:
+    for process in list_processes(Settings(), local=True):
+        app = as_pm2_app(process, Settings())
+        env = app["env"]
+        assert isinstance(env, dict)
+        assert env[LOG_FILES_VARIABLE].split(os.pathsep) == [app["out_file"], app["error_file"]]
