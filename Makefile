@@ -1,9 +1,9 @@
 PYTHON = "$(shell cat .tools/python 2>/dev/null || echo .venv/bin/python)"
 
-.PHONY: help setup check lint types test format bench clean
+.PHONY: help setup check lint types test format bench crash-trials clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 setup:  ## environment with development packages
 	./setup_mining_environment.sh --cpu --dev
@@ -26,6 +26,9 @@ format:  ## rewrite in the project's style
 
 bench:  ## all benchmarks, printed
 	for file in benchmarks/bench_*.py; do $(PYTHON) $$file; done
+
+crash-trials:  ## at night: 2,000 SIGKILLs of the miner at every state; goes on where it was broken off
+	nice $(PYTHON) tests/crash/trials.py --kills 2000 --lanes 3
 
 clean:  ## remove what can be made again
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .numba_cache
