@@ -16,6 +16,7 @@
     ├── PeerError                502  peer                another process or a validator misbehaved
     │   ├── PeerTimeoutError     504  peer_timeout
     │   └── PeerReplyError       502  peer_reply          reply unreadable, too large or not what was asked
+    ├── JournalError             500  journal             the miner's journal can't be used, or lost an asset
     └── WalletError              500  wallet              missing hotkey, unencrypted coldkey on the box
 
 Each class carries its HTTP status and its stable `code`; the servers turn any of them into
@@ -154,6 +155,12 @@ class PeerReplyError(PeerError):
     """The other side answered, but not with what the protocol allows."""
 
     code = "peer_reply"
+
+
+class JournalError(S17Error):
+    """The miner's journal is of a newer program, is broken, or lacks an asset that it names."""
+
+    code = "journal"
 
 
 class WalletError(S17Error):

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from subnet17.mining.protocol import SKIP
-
 
 @dataclass(frozen=True)
 class Assignment:
@@ -22,6 +20,7 @@ class Assignment:
         threshold: The score below which the validator rejects.
         throttle_s: Seconds of work since the assignment that cost no cooldown.
         assigned_s: When it was asked for, on the monotonic clock; the validator's clock started later.
+        assigned_at_s: The same in Unix seconds: what is left of it after a restart.
     """
 
     task_id: str
@@ -31,6 +30,7 @@ class Assignment:
     threshold: float
     throttle_s: float
     assigned_s: float
+    assigned_at_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Submission:
     """What is handed in, over and over with the same bytes until a verdict is read.
 
     Attributes:
-        results: base64 of the SPZ bytes, or "" for a skip.
+        results: base64 of the SPZ bytes, or "" (`protocol.SKIP`) for a skip.
+        index: Of the candidate that was chosen; None for a skip.
         candidates: How many were made before the choice.
         reason: Why this was decided, for people.
     """
@@ -82,8 +83,9 @@ class Submission:
     backend: str = ""
     score: float | None = None
     scorer: str = ""
+    index: int | None = None
 
     @property
     def is_skip(self) -> bool:
         """Whether it gives the task back without a result."""
-        return self.results == SKIP
+        return not self.results
