@@ -1,28 +1,33 @@
 """Settings of every process: `mining.toml` < environment < command line.
 
-Covers: one typed tree with a table per process, unknown keys refused with the nearest known name.
+Covers: one typed tree with a table per process: meanings, defaults, bounds, and what may change while a
+process runs. How the sources are read is in settings_sources.py, how a changed file is followed in reload.py.
 A key is set in the file as `[generation] octree_resolution = 256`, in the environment as
 `S17_GENERATION__OCTREE_RESOLUTION=256`, and a few also by the short names in `SHORT_NAMES`.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from subnet17.errors import ConfigError
+from subnet17.settings_sources import (
+    CONFIG_VARIABLE,
+    Tree,
+    explain,
+    parse_config,
+    read_config,
+    read_environment,
+)
 
-PREFIX = "S17_"
+T = TypeVar("T")
+
 DEFAULT_CONFIG = "mining.toml"
-CONFIG_VARIABLE = "S17_CONFIG"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 SHORT_NAMES: dict[str, tuple[str, str]] = {
@@ -39,20 +44,30 @@ SHORT_NAMES: dict[str, tuple[str, str]] = {
 HOTKEY = re.compile("5[1-9A-HJ-NP-Za-km-z]{47}")
 """An ss58 address of bittensor's chains."""
 
+LIVE, SECRET = "live", "secret"
+Live = Annotated[T, LIVE]
+"""A key that a running process follows (reload.py); a change of any other one waits for a restart."""
+Secret = Annotated[str, SECRET]
+"""Never logged, nor shown in an error or on a status page."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, protected_namespaces=()
+    )
 
 
 class ServerTable(_Table):
     """What both servers share."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    api_key: str = Field("", description="Required in X-API-Key; must be set on a host that is not loopback.")
+    api_key: Secret = Field(
+        "", description="Required in X-API-Key; must be set on a host that is not loopback."
+    )
     workers: int = Field(1, ge=1, le=16, description="Worker processes that do the computing.")
     worker_memory_bytes: int = Field(
         6 * 2**30, ge=2**28, description="Address-space limit of one CPU worker."
@@ -180,9 +195,11 @@ class MinerTable(_Table):
     wallet_name: str = Field("default", description="Folder of the wallet.")
     hotkey_name: str = Field("default", description="File of the hotkey.")
     wallet_path: str = Field("~/.bittensor/wallets", description="Folder of the wallets.")
-    wallet_uri: str = Field("", description="A development key such as //Alice; static loopback chains only.")
+    wallet_uri: Secret = Field(
+        "", description="A development key such as //Alice; static loopback chains only."
+    )
     host: str = Field("127.0.0.1", description="Where the status page listens.")
-    api_key: str = Field("", description="Required by the status page on a host that is not loopback.")
+    api_key: Secret = Field("", description="Required by the status page on a host that is not loopback.")
     port: Port = Field(8095, description="Port of the status page.")
     generation_endpoints: list[str] = Field(default_factory=list, description="Empty: the local server.")
     validation_endpoint: str = Field("", description="Empty: the local server.")
@@ -302,6 +319,34 @@ class OperationsTable(_Table):
     )
     max_restarts: int = Field(1000, ge=1, description="Failed starts in a row before PM2 gives up.")
     kill_timeout_s: Seconds = Field(40.0, description="From SIGINT to SIGKILL; longer than drain_timeout_s.")
+    supervisor: Literal["auto", "pm2", "own"] = Field(
+        "auto", description="What restarts processes that crash; auto: PM2 where it is there."
+    )
+    health_interval_s: Seconds = Field(10.0, description="Between two health checks of a process.")
+    health_timeout_s: Seconds = Field(10.0, description="For the answer to a health check.")
+    health_failures: int = Field(
+        3, ge=1, le=100, description="Failed checks in a row after which a process is restarted."
+    )
+    work_check_interval_s: float = Field(
+        600.0,
+        ge=0,
+        le=86_400,
+        description="An idle server gets a small real request when nothing else has proved for so long that"
+        " it can work; 0: never.",
+    )
+    stall_timeout_s: Seconds = Field(
+        900.0, description="A miner that could go on and has not moved for so long is restarted."
+    )
+    crash_loop_failures: int = Field(
+        5, ge=2, le=100, description="Failures of a process within the window that put it aside."
+    )
+    crash_loop_window_s: Seconds = Field(600.0, description="Window in which failures are counted.")
+    crash_loop_pause_s: Seconds = Field(
+        600.0, description="How long a process stays aside the first time; doubles up to six hours."
+    )
+    orchestrator_log: str = Field(
+        "mining_orchestrator.log", description="The orchestrator's log file; relative to the project's root."
+    )
 
 
 class Settings(_Table):
@@ -356,90 +401,78 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Settings:
-    """Reads and validates all three sources.
+    """Reads and validates all three sources, see `Sources`.
+
+    Raises:
+        ConfigError: an unreadable file, an unknown key (with the nearest known one) or a value out of range.
+    """
+    sources = Sources(config, environ=environ, flags=flags)
+    return sources.combine(sources.read())
+
+
+class Sources:
+    """The three sources: a file that may change, and the environment and command line, which don't.
 
     Args:
         config: A TOML file. None: `$S17_CONFIG`, else `mining.toml` in the project's root if it is there.
         environ: Defaults to the process's own.
         flags: `{table: {key: value}}` from the command line; values of None are "not given".
-
-    Raises:
-        ConfigError: an unreadable file, an unknown key (with the nearest known one) or a value out of range.
     """
-    environ = os.environ if environ is None else environ
-    merged: dict[str, dict[str, Any]] = {}
-    given_flags = {t: {k: v for k, v in keys.items() if v is not None} for t, keys in (flags or {}).items()}
-    for source in (_from_file(config, environ), _from_environment(environ), given_flags):
-        for table, keys in source.items():
-            merged.setdefault(table, {}).update(keys)
-    try:
-        return Settings.model_validate(merged)
-    except ValidationError as error:
-        raise _explain(error) from None
+
+    def __init__(
+        self,
+        config: str | Path | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        flags: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._environ = dict(os.environ if environ is None else environ)
+        self._flags = {
+            table: {key: value for key, value in keys.items() if value is not None}
+            for table, keys in (flags or {}).items()
+        }
+        named = config or self._environ.get(CONFIG_VARIABLE)
+        self._is_named = bool(named)
+        self.path = Path(named) if named else PROJECT_ROOT / DEFAULT_CONFIG
+
+    def read(self) -> bytes | None:
+        """The file's content; None where there is none and none was asked for.
+
+        Raises:
+            ConfigError: it can't be read.
+        """
+        return read_config(self.path) if self._is_named or self.path.exists() else None
+
+    def combine(self, content: bytes | None) -> Settings:
+        """The settings, with this as the file's content.
+
+        Raises:
+            ConfigError: an unknown key or a value out of range, in any of the sources.
+        """
+        known = {table: known_keys(table) for table in Settings.model_fields}
+        merged: Tree = {}
+        for source in (
+            {} if content is None else parse_config(content, self.path, known),
+            read_environment(self._environ, known, SHORT_NAMES),
+            self._flags,
+        ):
+            for table, keys in source.items():
+                merged.setdefault(table, {}).update(keys)
+        try:
+            return Settings.model_validate(merged)
+        except ValidationError as error:
+            secrets = {table: known_keys(table, SECRET) for table in Settings.model_fields}
+            raise explain(error, known, secrets) from None
 
 
-def _from_file(config: str | Path | None, environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    named = config or environ.get(CONFIG_VARIABLE)
-    path = Path(named) if named else PROJECT_ROOT / DEFAULT_CONFIG
-    if not named and not path.exists():
-        return {}
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"can't read {path}: {error.strerror}", file=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}", file=str(path)) from None
-    for name, table in tree.items():
-        if name in Settings.model_fields and not isinstance(table, dict):
-            raise ConfigError(f"{path}: {name} is a table: write [{name}]", file=str(path), key=name)
-        if name not in Settings.model_fields:
-            raise _unknown(name, list(Settings.model_fields), where=str(path))
-    return tree
+def known_keys(table: str, mark: str = "") -> list[str]:
+    """The keys of one table; with a mark, those that bear it."""
+    fields = table_of(table).model_fields
+    return [key for key, field in fields.items() if not mark or mark in field.metadata]
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    tree: dict[str, dict[str, Any]] = {}
-    for name, (table, key) in SHORT_NAMES.items():
-        if name in environ:
-            tree.setdefault(table, {})[key] = environ[name]
-    for name, value in environ.items():
-        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE:
-            continue
-        table, _, key = name.removeprefix(PREFIX).lower().partition("__")
-        if table not in Settings.model_fields or not key:
-            raise _unknown(name, _environment_names(), where="the environment")
-        tree.setdefault(table, {})[key] = value
-    return tree
-
-
-def _environment_names() -> list[str]:
-    return [f"{PREFIX}{t}__{k}".upper() for t in Settings.model_fields for k in known_keys(t)]
-
-
-def known_keys(table: str) -> list[str]:
-    """The keys of one table."""
-    annotation = Settings.model_fields[table].annotation
+def table_of(name: str) -> type[BaseModel]:
+    """The class of a table."""
+    annotation = Settings.model_fields[name].annotation
     assert isinstance(annotation, type) and issubclass(annotation, BaseModel)  # noqa: S101 - for the type checker
-    return list(annotation.model_fields)
-
-
-def _unknown(name: str, known: list[str], *, where: str) -> ConfigError:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"; did you mean {nearest[0]}?" if nearest else f"; known: {', '.join(sorted(known)[:12])}"
-    return ConfigError(
-        f"unknown key {name} in {where}{hint}", key=name, nearest=nearest[0] if nearest else None
-    )
-
-
-def _explain(error: ValidationError) -> ConfigError:
-    first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
-    if not location:
-        return ConfigError(first["msg"].removeprefix("Value error, "))
-    if first["type"] == "extra_forbidden":
-        known = known_keys(location[0]) if len(location) > 1 else list(Settings.model_fields)
-        return _unknown(location[-1], known, where=f"[{location[0]}]")
-    shown = json.dumps(first["input"], default=str)[:80]
-    return ConfigError(
-        f"[{location[0]}] {'.'.join(location[1:])} = {shown}: {first['msg']}", key=".".join(location)
-    )
+    return annotation

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from subnet17.settings import CONFIG_VARIABLE, SHORT_NAMES, Settings
+from subnet17.settings import SHORT_NAMES, Settings
+from subnet17.settings_sources import CONFIG_VARIABLE
 
 
 def describe_settings() -> str:
