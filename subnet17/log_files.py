@@ -20,7 +20,8 @@ LOG_FILES_VARIABLE = "SUBNET17_LOG_FILES"
 """Set by the supervisor: the files it appends a process's output to, joined by os.pathsep."""
 CHECK_S = 0.5
 """Between two looks at the sizes: what arrives meanwhile is how far a file may pass its cap."""
-COPY_BYTES = 1 << 20
+SLACK_BYTES = 1 << 20
+"""How much more than the cap a moved file may hold: what came between two looks is not thrown away."""
 
 
 def cap_log_files(max_bytes: int, backups: int) -> threading.Event | None:
@@ -53,7 +54,7 @@ def _watch(files: Sequence[Path], max_bytes: int, backups: int, ended: threading
 
 
 def rotate(file: Path, max_bytes: int, backups: int) -> bool:
-    """Empties a file that has more than `max_bytes`, keeping its last `max_bytes` in `name.1`.
+    """Empties a file that has more than `max_bytes`, keeping its end (`max_bytes` and a slack) in `name.1`.
 
     The cap holds also on a full disk: then the content is dropped.
 
@@ -80,18 +81,19 @@ def _keep(file: Path, max_bytes: int, backups: int) -> None:
         for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
             if newer.exists():
                 newer.replace(older)
-        _copy_end(file, partial, max_bytes)
+        _copy_end(file, partial, max_bytes + SLACK_BYTES)
         partial.replace(names[0])
     except OSError:
         partial.unlink(missing_ok=True)
 
 
-def _copy_end(source: Path, target: Path, max_bytes: int) -> None:
+def _copy_end(source: Path, target: Path, most: int) -> None:
     """Copies on until the end as it is then, so that little is lost between this and the emptying."""
     with source.open("rb") as reader, target.open("wb") as writer:
-        reader.seek(max(0, os.fstat(reader.fileno()).st_size - max_bytes))
+        reader.seek(max(0, os.fstat(reader.fileno()).st_size - most))
         if reader.tell():
-            reader.readline(COPY_BYTES)  # begin with a whole line
-        most = max_bytes + COPY_BYTES  # a flood may append as fast as this reads
-        while most > 0 and (chunk := reader.read(min(COPY_BYTES, most))):
+            reader.readline(SLACK_BYTES)  # begin with a whole line
+        while most > 0 and (
+            chunk := reader.read(min(SLACK_BYTES, most))
+        ):  # a flood may come as fast as this reads
             most -= writer.write(chunk)
