@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +95,7 @@ class Recorded:
 
     def _record(self, key: Key, leaves: list[Any], tree: Any) -> bool:
         try:
-            self._graphs[key] = _Graph(self._function, leaves, tree, self._recorder or _record_on_gpu)
+            self._graphs[key] = _Graph(self._function, leaves, tree, self._recorder or _GpuRecording)
         except (
             RuntimeError
         ) as error:  # what the function does can't be recorded; counted on, never tried again
@@ -146,9 +147,30 @@ def _kind(leaf: Any) -> Any:
     return (leaf.shape, leaf.dtype, leaf.stride()) if isinstance(leaf, Tensor) else leaf
 
 
-def _record_on_gpu(run: Callable[[], object]) -> Recording:
-    graph = torch.cuda.CUDAGraph()
-    # thread_local: another thread may be moving a model in meanwhile
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        run()
-    return graph
+class _Pool:
+    """Memory for what a device's recordings compute, shared: each takes what the others leave free.
+
+    One is replayed at a time, and its answers are copied out of it at once. A pool can't be used again
+    once its last recording is gone, so it lives as long as these.
+    """
+
+    def __init__(self) -> None:
+        self.handle = torch.cuda.graph_pool_handle()
+
+
+_pools: WeakValueDictionary[int, _Pool] = WeakValueDictionary()
+
+
+class _GpuRecording:
+    """A CUDA graph on the current device, recorded from a run of `run`."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        self._pool = _pools.setdefault(torch.cuda.current_device(), _Pool())
+        self._graph = torch.cuda.CUDAGraph()
+        # thread_local: another thread may be moving a model in meanwhile
+        with torch.cuda.graph(self._graph, pool=self._pool.handle, capture_error_mode="thread_local"):
+            run()
+
+    def replay(self) -> None:
+        """See `Recording`."""
+        self._graph.replay()
