@@ -1,7 +1,13 @@
 """The wire to validators: signed requests out, capped and checked replies in.
 
-Covers: signing, nonces, time limits, reply limits, and a table of foreign errors to ours. Does not cover:
-when to send and what a reply means (validators.py, courier.py, feedback.py). Never retries by itself.
+Covers: signing, time limits, reply limits, and a table of foreign errors to ours. Does not cover: nonces
+(nonces.py), when to send and what a reply means (validators.py, courier.py, feedback.py). Never retries by
+itself.
+
+Time limits by phase: connecting has its own, short one, since a host that is there answers within a round
+trip; a write that moves no byte ends the call after `WRITE_STALL_S`; the reply may take as long as the whole
+call, since a validator is silent while it validates; and the whole call ends after its own limit, however
+the bytes drip.
 """
 
 from __future__ import annotations
@@ -9,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import uuid
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
@@ -22,17 +27,20 @@ from pydantic import ValidationError
 from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
 from subnet17.mining.chain import Neuron
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
-from subnet17.mining.protocol import PullTask, SubmitResults, sign_submit
+from subnet17.mining.nonces import Nonces
+from subnet17.mining.protocol import GetVersion, PullTask, SubmitResults, sign_submit
 from subnet17.mining.tasks import Submission
 from subnet17.settings import NetworkTable
 
-CONNECT_TIMEOUT_S = 5.0
+WRITE_STALL_S = 30.0
+"""A submit's megabytes may take long on a thin line, but some always move."""
 KEEPALIVE_S = 4.0
 """An axon closes an idle connection after 5 s; a request just then would look like a lost reply."""
 PULL_REPLY_BYTES = 8 * 2**20
 """An image task carries its picture: refusing a large one would block that validator for ever."""
 SUBMIT_REPLY_BYTES = 256 * 2**10
 """On top of what was sent: some validators echo it."""
+VERSION_REPLY_BYTES = 64 * 2**10
 ERROR_BODY_BYTES = 2048
 MAX_INTEGER = 2**63
 """Above any count or nanosecond time of the protocol; keeps absurd integers out of the arithmetic."""
@@ -62,6 +70,7 @@ class Transport:
         keypair: The miner's hotkey; signs every request.
         network: Time limits.
         client: Replaces the HTTP client in tests.
+        nonces: With a memory of earlier runs; without one, this run's only.
     """
 
     def __init__(
@@ -71,13 +80,13 @@ class Transport:
         *,
         clock: Clock = SYSTEM_CLOCK,
         client: httpx.AsyncClient | None = None,
+        nonces: Nonces | None = None,
     ) -> None:
         self.hotkey: str = keypair.ss58_address
+        self.nonces = nonces or Nonces(clock)
         self._keypair = keypair
         self._network = network
         self._clock = clock
-        self._uuid = str(uuid.uuid1())
-        self._last_nonce = 0
         self._client = client or httpx.AsyncClient(
             trust_env=False,  # a proxy from the environment must not see or alter signed traffic
             follow_redirects=False,
@@ -108,7 +117,7 @@ class Transport:
             PeerError: `detail["sent"]` is False when nothing left this machine.
             PeerReplyError: as in `pull`.
         """
-        submit_time_ns = self._next_nonce()
+        submit_time_ns = await self.nonces.next(validator.hotkey)
         synapse = SubmitResults(
             task_id=submission.assignment.task_id,
             results=submission.results,
@@ -123,28 +132,31 @@ class Transport:
         cap_bytes = SUBMIT_REPLY_BYTES + len(submission.results)
         return await self._call(validator, synapse, self._network.submit_timeout_s, cap_bytes)
 
-    def _next_nonce(self) -> int:
-        """Nanoseconds, strictly increasing even when the clock steps back."""
-        self._last_nonce = max(self._last_nonce + 1, self._clock.wall_ns())
-        return self._last_nonce
+    async def get_version(self, validator: Neuron) -> Reply[GetVersion]:
+        """Asks for the versions of a validator's software.
 
-    def _sign(self, validator: Neuron, synapse: S, timeout_s: float) -> S:
-        nonce = self._next_nonce()
-        message = f"{nonce}.{self.hotkey}.{validator.hotkey}.{self._uuid}.{synapse.body_hash}"
+        Raises:
+            PeerError: as in `pull`, without consequences.
+        """
+        return await self._call(validator, GetVersion(), self._network.pull_timeout_s, VERSION_REPLY_BYTES)
+
+    async def _sign(self, validator: Neuron, synapse: S, timeout_s: float) -> S:
+        nonce, uuid = await self.nonces.next(validator.hotkey), self.nonces.uuid_for(validator.hotkey)
+        message = f"{nonce}.{self.hotkey}.{validator.hotkey}.{uuid}.{synapse.body_hash}"
         synapse.timeout = timeout_s
         synapse.axon = bt.TerminalInfo(ip=validator.ip, port=validator.port, hotkey=validator.hotkey)
         synapse.dendrite = bt.TerminalInfo(
             ip="0.0.0.0",  # noqa: S104 - "not told": validators read the address off the connection
             version=version_as_int,
             nonce=nonce,
-            uuid=self._uuid,
+            uuid=uuid,
             hotkey=self.hotkey,
             signature=f"0x{self._keypair.sign(message.encode()).hex()}",
         )
         return synapse
 
     async def _call(self, validator: Neuron, synapse: S, timeout_s: float, cap_bytes: int) -> Reply[S]:
-        self._sign(validator, synapse, timeout_s)
+        await self._sign(validator, synapse, timeout_s)
         name = type(synapse).__name__
         started_s = self._clock.monotonic_s()
         try:
@@ -152,15 +164,17 @@ class Transport:
                 status, headers, body = await self._exchange(validator, synapse, timeout_s, cap_bytes)
         except (TimeoutError, httpx.HTTPError, OSError) as error:
             raise _as_ours(error, name, validator) from None
+        elapsed_s = self._clock.monotonic_s() - started_s
         skew_s = self._skew_s(headers)
+        self.nonces.note_skew(validator.hotkey, skew_s, elapsed_s=elapsed_s)
         if status != httpx.codes.OK:
             raise PeerError(
                 f"{name} at {validator.address}: HTTP {status} {_message_in(body)}".rstrip(),
                 status=status,
                 sent=True,
                 skew_s=skew_s,
+                elapsed_s=elapsed_s,
             )
-        elapsed_s = self._clock.monotonic_s() - started_s
         return Reply(_read_reply(type(synapse), body, validator), skew_s, elapsed_s)
 
     async def _exchange(
@@ -171,7 +185,11 @@ class Transport:
             f"http://{validator.address}/{type(synapse).__name__}",
             headers={**synapse.to_headers(), "Accept-Encoding": "identity"},
             json=synapse.model_dump(),
-            timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
+            timeout=httpx.Timeout(
+                timeout_s,
+                connect=min(self._network.connect_timeout_s, timeout_s),
+                write=min(WRITE_STALL_S, timeout_s),
+            ),
         )
         response = await self._client.send(request, stream=True)
         try:

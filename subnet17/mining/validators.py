@@ -1,88 +1,61 @@
-"""What the miner knows about each validator, and whom it asks next.
+"""Whom the miner asks next, and who has to wait.
 
-Covers: cooldowns on the validator's own clock, one pull or task in hand each, growing and jittered rests
-after failures, a fair order, the stop when we are not registered. Does not cover: persistence.
+Covers: cooldowns on the validator's own clock, one pull or task in hand each, rests after failures, ejection
+and return, who is set aside for its judgement, the block and allow lists, the stop when we are not
+registered. Does not cover: what is known of one validator (book.py), how the next one is weighed (choice.py).
 """
 
 from __future__ import annotations
 
-import math
 import random
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from subnet17.errors import PeerTimeoutError, S17Error
+from subnet17.errors import PeerReplyError, PeerTimeoutError, S17Error
 from subnet17.log import get_logger
+from subnet17.mining.acceptance import Acceptance
+from subnet17.mining.book import MAX_COOLDOWN_S, MAX_SKEW_S, ValidatorState, neuron_in
 from subnet17.mining.chain import Neuron
+from subnet17.mining.choice import Prospect, choose
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 from subnet17.mining.feedback import Prices
-from subnet17.mining.protocol import OWNER_HOTKEY
+from subnet17.mining.protocol import OWNER_HOTKEY, Feedback
 
 log = get_logger()
 
 FIRST_REST_S = 15.0
-MAX_REST_S = 1800.0
+MAX_REST_S = 300.0
+OUR_TROUBLE_REST_S = 60.0
+"""When most validators fall silent at once, the network here is down: everybody is tried again soon."""
+FIRST_EJECTION_S = 600.0
+MAX_EJECTION_S = 4 * 3600.0
+FIRST_ASIDE_S = 3600.0
+MAX_ASIDE_S = 86_400.0
 JITTER = 0.25
-MAX_COOLDOWN_S = 86_400.0
-"""A validator can't send itself away for longer."""
 SKEW_WARNING_S = 10.0
-"""Beyond it our first request may be refused as too old."""
-OWNER_EVERY = 5
-"""The owner's validator carries the organic traffic: it goes first on every fifth turn."""
-SMOOTHING = 0.2
+"""A difference worth telling; nonces follow the validator's clock all the same."""
 QUICK_REPLY_S = 2.0
 """A reply that took longer says little of its clock: some servers stamp Date when a request arrives."""
-COUNTS = ("pulls", "tasks", "accepted", "rejected", "skipped", "errors")
 
 
-@dataclass
-class ValidatorState:
-    """One validator, as seen from here.
+@dataclass(frozen=True)
+class RosterRules:
+    """What the operator decides.
 
     Attributes:
-        ready_s: Monotonic time from which it may be pulled.
-        cooldown_until_s: The same as the validator said it: Unix seconds on its own clock.
-        skew_s: Its clock minus ours, at least.
-        skew_from_reply_s: How long the reply took that told it; infinite before the first.
-        busy: A pull is under way, or a task of it is in our hands.
-        failures: In a row.
+        blocked: Hotkeys that are never pulled.
+        allowed: Nobody else is pulled, unless empty.
+        eject_after: Failures in a row.
     """
 
-    neuron: Neuron
-    ready_s: float = 0.0
-    cooldown_until_s: int = 0
-    skew_s: float = 0.0
-    skew_from_reply_s: float = math.inf
-    busy: bool = False
-    failures: int = 0
-    last_error: str = ""
-    reply_s: float = 0.0
-    last_reward: float = 0.0
-    violations: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
+    blocked: frozenset[str] = frozenset()
+    allowed: frozenset[str] = frozenset()
+    eject_after: int = 5
 
-    def count(self, event: str) -> None:
-        """Counts an event for the status page."""
-        self.counts[event] = self.counts.get(event, 0) + 1
-
-    def as_json(self, now_s: float) -> dict[str, Any]:
-        """For the status page."""
-        return {
-            "uid": self.neuron.uid,
-            "hotkey": self.neuron.hotkey,
-            "address": self.neuron.address,
-            "stake": self.neuron.stake,
-            "busy": self.busy,
-            "ready_in_s": round(max(0.0, self.ready_s - now_s), 1),
-            "cooldown_until_s": self.cooldown_until_s,
-            "cooldown_violations": self.violations,
-            "clock_skew_s": round(self.skew_s, 1),
-            "reply_s": round(self.reply_s, 3),
-            "failures": self.failures,
-            "last_error": self.last_error,
-            "last_reward": self.last_reward,
-            **{name: self.counts.get(name, 0) for name in COUNTS},
-        }
+    def permit(self, hotkey: str) -> bool:
+        """Whether a validator may be pulled."""
+        return hotkey not in self.blocked and (not self.allowed or hotkey in self.allowed)
 
 
 class Roster:
@@ -91,6 +64,7 @@ class Roster:
     Args:
         margin_s: Waited beyond a cooldown.
         prices: The subnet's time constants.
+        acceptance: What validators accept; whoever feeds it does so before `note_verdict`.
     """
 
     def __init__(
@@ -100,27 +74,52 @@ class Roster:
         prices: Prices,
         clock: Clock = SYSTEM_CLOCK,
         rng: random.Random | None = None,
+        rules: RosterRules | None = None,
+        acceptance: Acceptance | None = None,
     ) -> None:
+        self.rules = rules or RosterRules()
         self._margin_s = margin_s
         self._prices = prices
         self._clock = clock
+        self._acceptance = acceptance or Acceptance()
         self._rng = rng or random.Random()
+        self._seed = self._rng.getrandbits(32)
         self._states: dict[str, ValidatorState] = {}
+        self._rows: dict[str, Mapping[str, Any]] = {}
+        self._changed: set[str] = set()
         self._listed: frozenset[str] = frozenset()
+        self._strangers: frozenset[str] = frozenset()
         self._turn = 0
         self._stopped_until_s = 0.0
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[ValidatorState]:
         return iter(self._states.values())
 
     def get(self, hotkey: str) -> ValidatorState:
-        """The state of a validator that was listed once."""
+        """The state of a validator that was listed once, in this run or an earlier one."""
         return self._states[hotkey]
 
     @property
     def listed(self) -> list[ValidatorState]:
-        """The validators of the last update."""
-        return [self._states[hotkey] for hotkey in self._listed]
+        """The validators of the last update that the settings permit."""
+        return [self._states[hotkey] for hotkey in self._listed if not self._states[hotkey].blocked]
+
+    def restore(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Takes what an earlier run knew. Nobody is listed by it: the chain says who is there."""
+        self._rows = dict(rows)
+        for hotkey, row in rows.items():
+            neuron = neuron_in(row)
+            if neuron is not None and neuron.hotkey == hotkey:
+                self._states[hotkey] = self._open(neuron)
+
+    def take_changed(self) -> dict[str, dict[str, Any]]:
+        """The rows of the validators that changed since the last call, for the disk."""
+        changed, self._changed = self._changed, set()
+        return {hotkey: self.row_of(self._states[hotkey]) for hotkey in changed}
+
+    def row_of(self, state: ValidatorState) -> dict[str, Any]:
+        """A validator's row as it is now."""
+        return state.as_row(self._clock)
 
     def update(self, neurons: tuple[Neuron, ...]) -> None:
         """Takes the current validators. Those that left keep their state: their cooldowns still hold."""
@@ -128,31 +127,63 @@ class Roster:
             if neuron.hotkey in self._states:
                 self._states[neuron.hotkey].neuron = neuron
             else:
-                self._states[neuron.hotkey] = ValidatorState(neuron, ready_s=self._clock.monotonic_s())
+                self._states[neuron.hotkey] = self._open(neuron)
+            self._states[neuron.hotkey].blocked = not self.rules.permit(neuron.hotkey)
         self._listed = frozenset(n.hotkey for n in neurons)
+        self._warn_of_strangers()
 
-    def next_ready(self) -> ValidatorState | None:
+    def _open(self, neuron: Neuron) -> ValidatorState:
+        row = self._rows.pop(neuron.hotkey, None)
+        if row is None:
+            return ValidatorState(neuron, ready_s=self._clock.monotonic_s())
+        rest_s = self._prices.cooldown_s
+        return ValidatorState.from_row(row, neuron=neuron, clock=self._clock, unknown_rest_s=rest_s)
+
+    def _warn_of_strangers(self) -> None:
+        strangers = (self.rules.blocked | self.rules.allowed) - self._listed
+        if new := strangers - self._strangers:
+            log.warning("the settings name hotkeys that are no validators here", hotkeys=sorted(new))
+        self._strangers = strangers
+
+    def next_ready(self, *, work_s: float = 30.0) -> ValidatorState | None:
         """Whom to pull from now; None when nobody is ready. The caller sets `busy`.
 
-        Time waited since being ready, weighted up to double by stake, so that everybody's turn comes.
+        Args:
+            work_s: How long a task will hold our slot.
         """
         now_s = self._clock.monotonic_s()
         if now_s < self._stopped_until_s:
             return None
-        ready = [s for s in self.listed if not s.busy and s.ready_s <= now_s]
+        ready = {s.neuron.hotkey: s for s in self.listed if not s.busy and s.ready_s <= now_s}
         if not ready:
             return None
         self._turn += 1
-        owner = next((s for s in ready if s.neuron.hotkey == OWNER_HOTKEY), None)
-        if owner is not None and self._turn % OWNER_EVERY == 0:
-            return owner
-        most = max(s.neuron.stake for s in ready) or 1.0
+        prospects = [self._prospect(state, now_s, work_s) for state in ready.values()]
+        choice = choose(prospects, turn=self._turn, seed=self._seed)
+        for state in ready.values():
+            state.passed_over += 1
+        chosen = ready[choice.hotkey]
+        chosen.passed_over, chosen.chosen_because = 0, choice.reason
+        log.debug("validator chosen", validator=chosen.neuron.uid, reason=choice.reason)
+        return chosen
 
-        def urgency(state: ValidatorState) -> tuple[float, float]:
-            share = state.neuron.stake / most
-            return ((now_s - state.ready_s) * (1.0 + share), share)
-
-        return max(ready, key=urgency)
+    def _prospect(self, state: ValidatorState, now_s: float, work_s: float) -> Prospect:
+        hotkey, prices = state.neuron.hotkey, self._prices
+        return Prospect(
+            hotkey,
+            name=str(state.neuron.uid),
+            stake=state.neuron.stake,
+            p_accept=self._acceptance.share(hotkey),
+            cycle_s=self._acceptance.cycle_s(
+                hotkey, cooldown_s=prices.cooldown_s, penalty_s=prices.penalty_s
+            ),
+            reply_s=state.reply_s,
+            success_rate=state.success_rate,
+            work_s=work_s,
+            is_owner=hotkey == OWNER_HOTKEY,
+            ready_for_s=now_s - state.ready_s,
+            passed_over=state.passed_over,
+        )
 
     def wait_s(self) -> float:
         """Until somebody may be ready; 1.0 at the most, since tasks in hand may end any time."""
@@ -162,12 +193,39 @@ class Roster:
 
     def note_reply(self, state: ValidatorState, *, skew_s: float | None, elapsed_s: float) -> None:
         """A validator answered: its clock and speed, and an end to its failures."""
-        if skew_s is not None and elapsed_s <= max(QUICK_REPLY_S, state.skew_from_reply_s):
-            if abs(state.skew_s) <= SKEW_WARNING_S:
-                _warn_of_skew(state, skew_s)
-            state.skew_s, state.skew_from_reply_s = skew_s, elapsed_s
-        state.reply_s += SMOOTHING * (elapsed_s - state.reply_s) if state.reply_s else elapsed_s
-        state.failures = 0
+        self._changed.add(state.neuron.hotkey)
+        self._note_skew(state, skew_s, elapsed_s)
+        state.reply_times_s.append(elapsed_s)
+        state.note_call(answered=True)
+        if state.ejected:
+            log.info("validator is back", validator=state.neuron.uid, failures=state.failures)
+        state.failures = state.ejections = 0
+        state.ejected, state.silent = "", False
+
+    def note_verdict(
+        self,
+        state: ValidatorState,
+        event: str,
+        *,
+        feedback: Feedback | None,
+        local_score: float | None = None,
+    ) -> None:
+        """A validator judged a submission.
+
+        Args:
+            event: What to count: a verdict's name, or "skipped".
+            local_score: What we thought of it; None for a skip.
+        """
+        self._changed.add(state.neuron.hotkey)
+        state.count(event)
+        if feedback is not None:
+            state.note_feedback(feedback, local_score=local_score)
+        if event == "accepted" and state.aside:
+            log.info("validator accepts again, no longer set aside", validator=state.neuron.uid)
+        if event == "accepted":
+            state.aside, state.asides = "", 0
+        elif event == "rejected" and (doubt := self._acceptance.doubt(state.neuron.hotkey)).is_set_aside:
+            self.set_aside(state, doubt.reason)
 
     def validator_now_s(self, state: ValidatorState) -> float:
         """Unix seconds on the validator's clock."""
@@ -184,25 +242,74 @@ class Roster:
 
     def rest(self, state: ValidatorState, seconds: float) -> None:
         """No pull for so long, nor before an earlier promise."""
+        self._changed.add(state.neuron.hotkey)
         state.ready_s = max(state.ready_s, self._clock.monotonic_s() + seconds)
 
     def fail(self, state: ValidatorState, error: S17Error) -> float:
-        """A call failed: the next one comes after a rest that doubles from failure to failure.
+        """A call failed: rests double from failure to failure, then the validator is ejected.
+
+        An ejected validator gets one probe when its window ends. An answer brings it back; another failure
+        doubles the window.
 
         Returns:
             The rest in seconds.
         """
         state.failures += 1
+        state.silent = "status" not in error.detail and not isinstance(error, PeerReplyError)
         state.last_error = error.message
         state.count("errors")
-        _warn_of_skew(state, error.detail.get("skew_s") or 0.0)
-        scale = self._prices.resend_s / Prices.resend_s
-        rest_s = min(MAX_REST_S, FIRST_REST_S * 2.0 ** min(state.failures - 1, 20)) * scale
-        rest_s *= 1.0 + self._rng.uniform(-JITTER, JITTER)
+        state.note_call(answered=False)
+        self._note_skew(state, error.detail.get("skew_s"), error.detail.get("elapsed_s", 0.0))
+        rest_s = self._varied(self._rest_after_failure(state))
         if isinstance(error, PeerTimeoutError):
             rest_s = max(rest_s, self._prices.pull_timeout_wait_s)
         self.rest(state, rest_s)
         return rest_s
+
+    def _rest_after_failure(self, state: ValidatorState) -> float:
+        rest_s = _doubled(FIRST_REST_S, state.failures - 1, MAX_REST_S)
+        if self._is_trouble_ours():
+            return min(rest_s, OUR_TROUBLE_REST_S)
+        if state.failures < self.rules.eject_after:
+            return rest_s
+        state.ejections += 1
+        state.ejected = f"ejected after {state.failures} failures in a row: {state.last_error}"
+        window_s = _doubled(FIRST_EJECTION_S, state.ejections - 1, MAX_EJECTION_S)
+        log.warning(
+            "validator ejected",
+            validator=state.neuron.uid,
+            failures=state.failures,
+            about_s=round(window_s * self._scale),
+            reason=state.last_error,
+        )
+        return window_s
+
+    def _is_trouble_ours(self) -> bool:
+        """Whether most validators fell silent: then the fault is hardly theirs."""
+        listed = self.listed
+        return 2 * sum(s.silent for s in listed) > len(listed)
+
+    def set_aside(self, state: ValidatorState, why: str) -> float:
+        """No task for a growing time from a validator whose judgement can't be trusted; then one probe.
+
+        Returns:
+            The rest in seconds.
+        """
+        state.asides += 1
+        state.aside = why
+        rest_s = self._varied(_doubled(FIRST_ASIDE_S, state.asides - 1, MAX_ASIDE_S))
+        log.warning("validator set aside", validator=state.neuron.uid, rest_s=round(rest_s), reason=why)
+        self.rest(state, rest_s)
+        return rest_s
+
+    @property
+    def _scale(self) -> float:
+        """A local subnet may run faster: our rests with it."""
+        return self._prices.resend_s / Prices.resend_s
+
+    def _varied(self, seconds: float) -> float:
+        """Scaled and jittered: miners that failed together must not return together."""
+        return seconds * self._scale * (1.0 + self._rng.uniform(-JITTER, JITTER))
 
     def stop_all(self, seconds: float) -> None:
         """Nobody is pulled for so long: we are not registered."""
@@ -217,7 +324,14 @@ class Roster:
         """How long nobody will be pulled."""
         return max(0.0, self._stopped_until_s - self._clock.monotonic_s())
 
+    def _note_skew(self, state: ValidatorState, skew_s: float | None, elapsed_s: float) -> None:
+        if skew_s is None or elapsed_s > max(QUICK_REPLY_S, state.skew_from_reply_s):
+            return
+        if abs(state.skew_s) <= SKEW_WARNING_S < abs(skew_s):
+            log.warning("clocks differ, check NTP", validator=state.neuron.uid, skew_s=round(skew_s, 1))
+        state.skew_s = min(max(skew_s, -MAX_SKEW_S), MAX_SKEW_S)
+        state.skew_from_reply_s = elapsed_s
 
-def _warn_of_skew(state: ValidatorState, skew_s: float) -> None:
-    if abs(skew_s) > SKEW_WARNING_S:
-        log.warning("clocks differ, check NTP", validator=state.neuron.uid, skew_s=round(skew_s, 1))
+
+def _doubled(first_s: float, times: int, most_s: float) -> float:
+    return float(min(most_s, first_s * 2.0 ** min(times, 30)))
