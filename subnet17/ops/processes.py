@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from subnet17.errors import ConfigError, S17Error
 from subnet17.log_files import LOG_FILES_VARIABLE
-from subnet17.settings import CONFIG_VARIABLE, PROJECT_ROOT, Settings, base_url, load_settings
+from subnet17.settings import PROJECT_ROOT, Settings, base_url, load_settings
+from subnet17.settings_sources import CONFIG_VARIABLE
 
 GENERATION = "generation-server"
 VALIDATION = "validation-server"
