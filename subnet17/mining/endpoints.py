@@ -1,4 +1,14 @@
-"""Several generation endpoints as one: the least loaded first, the failing ones last."""
+"""Several endpoints as one: the first to finish is asked, failing ones rest and come back with a probe.
+
+Two things are measured of each. The whole time of a request, mean and deviation, tells how long a candidate
+takes. That time divided by the requests that shared the endpoint, ours in flight and the new one, is its
+pace: a new request should be done after `(in flight + 1) * pace`, whether it works on one at a time or on
+several.
+
+A measurement ages: an endpoint that was slow once (loading, somebody else's work) is asked again some time.
+
+Does not cover: what is sent (servers.py), requests that others send to the same endpoint.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +21,12 @@ from subnet17.errors import InvalidInputError, S17Error, UnavailableError
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 
 SMOOTHING = 0.3
+LATE_DEVIATIONS = 2.0
+"""Mean deviations above the mean within which nearly all requests end: 95 % of a normal distribution."""
 FIRST_REST_S = 1.0
 MAX_REST_S = 60.0
+AGE_S = 300.0
+"""Unused for so long, an endpoint is believed to be twice as fast as it was, and its past counts half."""
 
 
 @dataclass
@@ -21,6 +35,9 @@ class Endpoint:
 
     Attributes:
         speed_s: Smoothed time of a successful request; 0 before the first.
+        deviation_s: Smoothed distance of such a time from `speed_s`.
+        pace_s: Smoothed time of a request per request in flight; 0 before the first.
+        used_s: Monotonic time of the last success.
         healthy: By its last health check.
         identity: What it says it is: the back end's or the scorer's name.
         rest_until_s: Monotonic time before which it is not used, after failures.
@@ -32,13 +49,51 @@ class Endpoint:
     reason: str = "not asked yet"
     in_flight: int = 0
     speed_s: float = 0.0
+    deviation_s: float = 0.0
+    pace_s: float = 0.0
+    used_s: float = 0.0
     failures: int = 0
     rest_until_s: float = 0.0
+
+    @property
+    def is_on_probe(self) -> bool:
+        """Back from a rest and not proved yet, with its one request under way."""
+        return self.failures > 0 and self.in_flight > 0
+
+    def finish_s(self, now_s: float, *, untried_s: float) -> float:
+        """When a request sent now should be done, in seconds from now."""
+        if not self.pace_s:
+            return (self.in_flight + 1) * untried_s
+        idle_s = 0.0 if self.in_flight else max(0.0, now_s - self.used_s)
+        return float((self.in_flight + 1) * self.pace_s * 0.5 ** (idle_s / AGE_S))
+
+    def succeeded(self, elapsed_s: float, *, sharing: int, now_s: float) -> None:
+        """Takes in a request that worked. `sharing`: requests that it began among, itself included."""
+        idle_s = max(0.0, now_s - elapsed_s - self.used_s)
+        self.failures = 0
+        self.used_s = now_s
+        if not self.speed_s:
+            self.speed_s, self.deviation_s, self.pace_s = elapsed_s, elapsed_s / 4, elapsed_s / sharing
+            return
+        weight = 1.0 - (1.0 - SMOOTHING) * 0.5 ** (idle_s / AGE_S)
+        self.deviation_s += SMOOTHING * (abs(elapsed_s - self.speed_s) - self.deviation_s)
+        self.speed_s += weight * (elapsed_s - self.speed_s)
+        self.pace_s += weight * (elapsed_s / sharing - self.pace_s)
+
+    def failed(self, error: S17Error, *, now_s: float) -> None:
+        """Sends it to a rest: as long as it asks for, else doubling from failure to failure."""
+        self.failures += 1
+        rest_s = min(MAX_REST_S, FIRST_REST_S * 2.0 ** min(self.failures - 1, 10))
+        told_s = error.detail.get("retry_after_s")
+        self.rest_until_s = now_s + (float(told_s) if told_s else rest_s)
 
     def as_json(self) -> dict[str, Any]:
         """For the status page."""
         shown = ("url", "healthy", "identity", "reason", "in_flight", "failures")
-        return {name: getattr(self, name) for name in shown} | {"speed_s": round(self.speed_s, 3)}
+        measured = ("speed_s", "deviation_s", "pace_s")
+        return {name: getattr(self, name) for name in shown} | {
+            name: round(getattr(self, name), 3) for name in measured
+        }
 
 
 @dataclass
@@ -50,19 +105,25 @@ class Pool:
 
     @property
     def usable(self) -> list[Endpoint]:
-        """Those that may be asked now."""
+        """Those that may be asked now; ones on probe only where there are no others."""
         now_s = self.clock.monotonic_s()
-        return [e for e in self.endpoints if e.healthy and e.rest_until_s <= now_s]
+        rested = [e for e in self.endpoints if e.healthy and e.rest_until_s <= now_s]
+        return [e for e in rested if not e.is_on_probe] or rested
 
     @property
     def speed_s(self) -> float:
-        """Smoothed time of a request over the endpoints that were measured; 0 when none was."""
-        measured = [e.speed_s for e in self.endpoints if e.speed_s]
-        return sum(measured) / len(measured) if measured else 0.0
+        """Time of a request to the endpoint that would be asked now; 0 when none was measured."""
+        return self._typical().speed_s
+
+    @property
+    def late_s(self) -> float:
+        """The time that nearly no request exceeds; 0 when none was measured."""
+        typical = self._typical()
+        return typical.speed_s + LATE_DEVIATIONS * typical.deviation_s
 
     @contextmanager
     def lease(self) -> Iterator[Endpoint]:
-        """The endpoint that should finish first: fewest requests, weighted by its measured time.
+        """The endpoint that should finish first.
 
         Raises:
             UnavailableError: none is usable.
@@ -71,10 +132,9 @@ class Pool:
         if not usable:
             reasons = "; ".join(f"{e.url}: {e.reason or 'resting after failures'}" for e in self.endpoints)
             raise UnavailableError(f"no endpoint is usable: {reasons}"[:300])
-        fastest_s = min((e.speed_s for e in usable if e.speed_s), default=1.0)
-        untried_s = fastest_s / 2  # hopeful: an endpoint that is never tried is never measured
-        chosen = min(usable, key=lambda e: (e.in_flight + 1) * (e.speed_s or untried_s))
+        chosen = self._first_to_finish(usable)
         chosen.in_flight += 1
+        sharing = chosen.in_flight
         started_s = self.clock.monotonic_s()
         try:
             yield chosen
@@ -82,17 +142,20 @@ class Pool:
             chosen.failures = 0  # it did its work: the task is at fault
             raise
         except S17Error as error:
-            self._note_failure(chosen, error)
+            chosen.failed(error, now_s=self.clock.monotonic_s())
             raise
         else:
-            elapsed_s = self.clock.monotonic_s() - started_s
-            chosen.failures = 0
-            chosen.speed_s += SMOOTHING * (elapsed_s - chosen.speed_s) if chosen.speed_s else elapsed_s
+            now_s = self.clock.monotonic_s()
+            chosen.succeeded(now_s - started_s, sharing=sharing, now_s=now_s)
         finally:
             chosen.in_flight -= 1
 
-    def _note_failure(self, endpoint: Endpoint, error: S17Error) -> None:
-        endpoint.failures += 1
-        rest_s = min(MAX_REST_S, FIRST_REST_S * 2.0 ** min(endpoint.failures - 1, 10))
-        told_s = error.detail.get("retry_after_s")
-        endpoint.rest_until_s = self.clock.monotonic_s() + (float(told_s) if told_s else rest_s)
+    def _first_to_finish(self, endpoints: list[Endpoint]) -> Endpoint:
+        now_s = self.clock.monotonic_s()
+        fastest_s = min((e.pace_s for e in endpoints if e.pace_s), default=1.0)
+        untried_s = fastest_s / 2  # hopeful: an endpoint that is never tried is never measured
+        return min(endpoints, key=lambda e: e.finish_s(now_s, untried_s=untried_s))
+
+    def _typical(self) -> Endpoint:
+        measured = [e for e in self.usable if e.speed_s] or [e for e in self.endpoints if e.speed_s]
+        return self._first_to_finish(measured or self.endpoints)

@@ -78,8 +78,8 @@ class Limits:
         max_candidates: Made for one task at the most.
         enough_score: From it on no further candidate is made, if it is fit to be submitted.
         retry_s: Beyond the free time, spent on a task that has nothing fit to be submitted.
-        quality_worth: Accepted results that an accepted score higher by 1 is worth. An assumption: 0.1 more is
-            taken for six duels won of ten instead of five, 70 points of Glicko on 1500, 5 % of the reward.
+        quality_worth: Accepted results that an accepted score higher by 1 is worth. An assumption: 0.1 more
+            wins six duels of ten instead of five: 70 points of Glicko on 1500, 5 % of the reward.
     """
 
     min_score: float
