@@ -22,7 +22,7 @@ Not covered: who is ready (validators.py).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 OWNER_EVERY = 5
@@ -78,7 +78,11 @@ class Choice:
     reason: str
 
 
-def choose(prospects: Sequence[Prospect], *, turn: int, seed: int = 0) -> Choice:
+Chooser = Callable[[Sequence[Prospect], int, int], Choice]
+"""A rule of choice: of `choose`'s prospects, turn and seed."""
+
+
+def choose(prospects: Sequence[Prospect], turn: int, seed: int = 0) -> Choice:
     """Whom to ask now.
 
     Args:

@@ -7,11 +7,13 @@ from the assignment, so nothing is pulled that would have to wait.
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 from subnet17.errors import PeerError, S17Error
 from subnet17.log import get_logger
 from subnet17.mining.chain import ChainView, select_validators
+from subnet17.mining.choice import Chooser, choose
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 from subnet17.mining.courier import Courier
 from subnet17.mining.feedback import Prices
@@ -43,6 +45,8 @@ class Miner:
         transport: Signs and sends; knows our hotkey.
         chain: Where validators are found.
         servers: Generation and validation.
+        chooser: Whom to ask of those that are ready: the simulation compares rules.
+        rng: Settles ties and jitters rests; a seeded one repeats itself.
     """
 
     def __init__(
@@ -53,6 +57,8 @@ class Miner:
         chain: ChainView,
         servers: Servers,
         clock: Clock = SYSTEM_CLOCK,
+        chooser: Chooser = choose,
+        rng: random.Random | None = None,
     ) -> None:
         self.stopping = asyncio.Event()
         self.metrics = Metrics()
@@ -62,7 +68,13 @@ class Miner:
         self._servers = servers
         self._clock = clock
         self._prices = prices_of(settings, chain)
-        self.roster = Roster(margin_s=settings.network.cooldown_margin_s, prices=self._prices, clock=clock)
+        self.roster = Roster(
+            margin_s=settings.network.cooldown_margin_s,
+            prices=self._prices,
+            clock=clock,
+            rng=rng,
+            chooser=chooser,
+        )
         self._gate = Gate(chain, servers, allow_embedded=settings.miner.allow_embedded_on_public_network)
         self._workshop = Workshop(
             servers,

@@ -50,13 +50,16 @@ class Servers:
     Args:
         settings: Addresses, API keys and time limits.
         clock: Measures the work.
+        client: Replaces the HTTP client in the simulation.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock = SYSTEM_CLOCK, client: httpx.AsyncClient | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._slots = asyncio.Semaphore(settings.miner.max_concurrent_generations)
-        self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False)
+        self._client = client or httpx.AsyncClient(trust_env=False, follow_redirects=False)
         self.generation = Pool([Endpoint(url.rstrip("/")) for url in settings.generation_urls], clock)
         self.validation = Pool([Endpoint(settings.validation_url.rstrip("/"))], clock)
 

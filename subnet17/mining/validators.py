@@ -17,7 +17,7 @@ from subnet17.log import get_logger
 from subnet17.mining.acceptance import Acceptance
 from subnet17.mining.book import MAX_COOLDOWN_S, MAX_SKEW_S, ValidatorState, neuron_in
 from subnet17.mining.chain import Neuron
-from subnet17.mining.choice import Prospect, choose
+from subnet17.mining.choice import Chooser, Prospect, choose
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 from subnet17.mining.feedback import Prices
 from subnet17.mining.protocol import OWNER_HOTKEY, Feedback
@@ -65,6 +65,7 @@ class Roster:
         margin_s: Waited beyond a cooldown.
         prices: The subnet's time constants.
         acceptance: What validators accept; whoever feeds it does so before `note_verdict`.
+        chooser: Whom to ask of those that are ready.
     """
 
     def __init__(
@@ -76,12 +77,14 @@ class Roster:
         rng: random.Random | None = None,
         rules: RosterRules | None = None,
         acceptance: Acceptance | None = None,
+        chooser: Chooser = choose,
     ) -> None:
         self.rules = rules or RosterRules()
         self._margin_s = margin_s
         self._prices = prices
         self._clock = clock
         self._acceptance = acceptance or Acceptance()
+        self._choose = chooser
         self._rng = rng or random.Random()
         self._seed = self._rng.getrandbits(32)
         self._states: dict[str, ValidatorState] = {}
@@ -159,7 +162,7 @@ class Roster:
             return None
         self._turn += 1
         prospects = [self._prospect(state, now_s, work_s) for state in ready.values()]
-        choice = choose(prospects, turn=self._turn, seed=self._seed)
+        choice = self._choose(prospects, self._turn, self._seed)
         for state in ready.values():
             state.passed_over += 1
         chosen = ready[choice.hotkey]
