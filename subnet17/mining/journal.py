@@ -83,13 +83,19 @@ class Journal:
         self._executor.shutdown(wait=False)
 
     async def pulled(self, assignment: Assignment, *, validator: Mapping[str, Any] | None = None) -> None:
-        """A task was assigned to us; one that is in the journal begins anew, its old drafts stay listed.
+        """A task was assigned to us; one that is in the journal begins anew, without its old drafts' bytes.
+
+        Another one of this validator that is open is closed: it has forgotten it.
 
         Args:
             validator: What is known of the validator now, for `validators`.
         """
         now_s = self._clock.wall_s()
-        await self._run(lambda: self._tables.put_task(assignment, now_s=now_s, validator=validator))
+
+        def write() -> None:
+            self._drop_assets(self._tables.put_task(assignment, now_s=now_s, validator=validator))
+
+        await self._run(write)
         _tell(TaskState.PULLED, assignment)
 
     async def generated(self, assignment: Assignment, candidate: Candidate) -> None:
@@ -148,8 +154,12 @@ class Journal:
         return await self._run(lambda: self._assets.get(digest))
 
     async def judgements(self, *, limit: int = 10_000) -> list[Judgement]:
-        """What validators said of our results, the latest last; skips and unread verdicts are left out."""
+        """How the last tasks ended, the latest last."""
         return await self._run(lambda: self._tables.judgements(limit))
+
+    async def scores(self, *, limit: int = 1000) -> list[tuple[float, ...]]:
+        """What all candidates of a task scored, for the last answered tasks, the latest last."""
+        return await self._run(lambda: self._tables.scores(limit))
 
     async def counts(self) -> dict[str, int]:
         """Tasks in the journal by state; of the answered ones by verdict."""

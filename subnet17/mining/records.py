@@ -43,7 +43,7 @@ class Answer:
     """How a task ended.
 
     Attributes:
-        verdict: A `feedback.Verdict`, or `CLOSED`.
+        verdict: A `feedback.Verdict`, `CLOSED` or `GIVEN_UP`.
         fidelity: The validator's score, where it told one.
         cooldown_until_s: Unix seconds on the validator's clock.
     """
@@ -56,6 +56,8 @@ class Answer:
 
 CLOSED = "closed"
 """The verdict of a task that its validator knew no more: paid earlier without our knowing, or forgotten."""
+GIVEN_UP = "given_up"
+"""The verdict of a task whose validator gave none, however often it was sent: its next pull tells more."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a validator said of a result beside what we thought of it."""
+    """What a validator said of a task beside what we thought of our result; no score: a skip."""
 
     validator: str
     at_s: float
-    score: float
-    scorer: str
-    backend: str
+    score: float | None
+    scorer: str | None
     threshold: float
     verdict: str
     fidelity: float | None

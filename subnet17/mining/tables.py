@@ -14,21 +14,26 @@ from typing import Any
 
 from subnet17.errors import JournalError
 from subnet17.mining.database import transaction
-from subnet17.mining.records import Answer, Judgement, Record, TaskState, read_record
+from subnet17.mining.records import CLOSED, Answer, Judgement, Record, TaskState, read_record
 from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
 
 PRUNE_BATCH = 256
 NONCE = "nonce"
 
 OF_TASK = "validator = ? AND task_id = ?"
+OLD = f"FROM candidate WHERE {OF_TASK}"
 LOSERS = f"""FROM candidate WHERE {OF_TASK} AND number IS NOT
     (SELECT chosen FROM task t WHERE t.validator = candidate.validator AND t.task_id = candidate.task_id)"""
 JUDGEMENTS = """
-    SELECT t.validator, changed_at_s AS at_s, score, scorer, backend, threshold, verdict, fidelity
-    FROM task t JOIN candidate c
+    SELECT t.validator, changed_at_s AS at_s, score, scorer, threshold, verdict, fidelity
+    FROM task t LEFT JOIN candidate c
     ON c.validator = t.validator AND c.task_id = t.task_id AND c.number = t.chosen
-    WHERE t.state = 'answered' AND score IS NOT NULL AND verdict <> 'closed'
-    ORDER BY changed_at_s DESC LIMIT ?"""
+    WHERE t.state = 'answered' ORDER BY changed_at_s DESC LIMIT ?"""
+SCORES = """
+    SELECT group_concat(score, ' ') AS scores
+    FROM task t JOIN candidate c USING (validator, task_id)
+    WHERE t.state = 'answered' AND score IS NOT NULL
+    GROUP BY validator, task_id ORDER BY changed_at_s DESC LIMIT ?"""
 OLDEST_ANSWERED = """
     SELECT rowid, changed_at_s, (
         SELECT coalesce(sum(size_bytes), 0) FROM candidate c
@@ -44,8 +49,14 @@ class Tables:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    def put_task(self, assignment: Assignment, *, now_s: float, validator: Row | None) -> None:
-        """A task begins; one that is known begins anew, its old candidates stay listed."""
+    def put_task(self, assignment: Assignment, *, now_s: float, validator: Row | None) -> list[str]:
+        """A task begins; one that is known begins anew, its old candidates stay listed without their bytes.
+
+        Its validator has no other task of ours open: one at a time is the rule.
+
+        Returns:
+            The assets of its old candidates: their files may go.
+        """
         columns = {
             "validator": assignment.validator,
             "task_id": assignment.task_id,
@@ -69,7 +80,15 @@ class Tables:
                 f" ON CONFLICT DO UPDATE SET {updates}",
                 tuple(columns.values()),
             )
+            db.execute(
+                "UPDATE task SET state = 'answered', verdict = ?, changed_at_s = ?"
+                " WHERE validator = ? AND task_id <> ? AND state <> 'answered'",
+                (CLOSED, now_s, *_key(assignment)),
+            )
+            old = [row["sha256"] for row in db.execute(f"SELECT sha256 {OLD}", _key(assignment))]
+            db.execute(f"UPDATE candidate SET sha256 = '' WHERE {OF_TASK}", _key(assignment))
             self._put_validator(assignment.validator, validator, now_s)
+        return old
 
     def put_candidate(
         self, assignment: Assignment, candidate: Candidate, digest: str, *, now_s: float
@@ -156,8 +175,13 @@ class Tables:
         return self._records("WHERE state <> 'answered' ORDER BY assigned_at_s", ())
 
     def judgements(self, limit: int) -> list[Judgement]:
-        """The latest answered results with both scores, the latest last."""
+        """How the latest answered tasks ended, the latest last."""
         return [Judgement(**dict(row)) for row in self._db.execute(JUDGEMENTS, (limit,))][::-1]
+
+    def scores(self, limit: int) -> list[tuple[float, ...]]:
+        """Of all candidates of the latest answered tasks, the latest task last."""
+        rows = self._db.execute(SCORES, (limit,)).fetchall()
+        return [tuple(float(score) for score in row["scores"].split()) for row in rows][::-1]
 
     def counts(self) -> dict[str, int]:
         """Tasks by state; answered ones by verdict."""

@@ -125,11 +125,10 @@ async def test_an_answer_keeps_what_was_handed_in_and_drops_the_other_bytes(jour
 
 
 async def test_bytes_that_two_tasks_share_stay_while_one_names_them(journal: Journal) -> None:
-    other = assignment(task_id="task-2")
+    other = assignment(task_id="task-2", validator="5Other")
     await journal.pulled(TASK)
     await journal.generated(TASK, candidate())
     await through(journal, other)
-    await journal.pulled(other)
     assert len(files_in(journal)) == 1
     await journal.answered(submission(assignment=TASK, results="", index=None), Answer("skip_or_duplicate"))
     assert len(files_in(journal)) == 1
@@ -159,17 +158,19 @@ async def test_an_answered_task_that_is_handed_in_again_counts_its_attempts_anew
     assert [r.assignment.task_id for r in await journal.unfinished()] == ["task-1"]
 
 
-async def test_a_task_that_begins_anew_keeps_its_old_drafts_in_the_list(journal: Journal) -> None:
+async def test_a_task_that_begins_anew_lists_its_old_drafts_without_their_bytes(journal: Journal) -> None:
     await through(journal, TASK)
     await journal.pulled(TASK)
     found = await record_in(journal)
     assert (found.state, found.chosen, found.attempts, found.answer) == (TaskState.PULLED, None, 0, None)
-    assert [d.index for d in found.drafts] == [0]
+    assert [(d.index, d.sha256) for d in found.drafts] == [(0, "")]
+    assert files_in(journal) == []
 
 
 async def test_unfinished_tasks_come_in_the_order_of_their_assignment(journal: Journal) -> None:
     for number, at_s in ((1, 30.0), (2, 10.0), (3, 20.0)):
-        await journal.pulled(assignment(task_id=f"task-{number}", assigned_at_s=at_s))
+        task = assignment(task_id=f"task-{number}", validator=f"5{number}", assigned_at_s=at_s)
+        await journal.pulled(task)
     await through(journal, assignment(task_id="done"))
     assert [r.assignment.task_id for r in await journal.unfinished()] == ["task-2", "task-3", "task-1"]
     assert await journal.counts() == {"pulled": 3, "accepted": 1}
@@ -183,20 +184,53 @@ async def test_a_picture_leaves_the_journal_with_the_answer_a_text_stays(journal
     assert (await record_in(journal)).assignment.prompt == TASK.prompt
 
 
-async def test_judgements_are_results_with_both_scores_the_latest_last(journal: Journal) -> None:
+async def test_judgements_tell_how_the_last_tasks_ended_the_latest_last(journal: Journal) -> None:
     clock: Any = journal._clock
-    for number, (value, verdict) in enumerate(((0.8, "accepted"), (0.6, "rejected"), (0.7, CLOSED))):
+    for number, (value, verdict) in enumerate(((0.8, "accepted"), (0.6, "rejected"))):
         task = assignment(task_id=str(number))
         await through(journal, task, value=value)
         clock.now_s += 1
         await journal.answered(submission(assignment=task, index=0), Answer(verdict, fidelity=value - 0.1))
+    skip = submission(assignment=TASK, results="", index=None)
+    await journal.pulled(TASK)
+    await journal.sending(skip)
+    clock.now_s += 1
+    await journal.answered(skip, Answer("skip_or_duplicate"))
     found = await journal.judgements()
     assert [(j.score, j.verdict, j.fidelity) for j in found] == [
         (0.8, "accepted", pytest.approx(0.7)),
         (0.6, "rejected", pytest.approx(0.5)),
+        (None, "skip_or_duplicate", None),
     ]
-    assert (found[0].validator, found[0].threshold, found[0].backend) == (TASK.validator, 0.6, "flux-hunyuan")
+    assert (found[0].validator, found[0].threshold, found[0].scorer) == (TASK.validator, 0.6, "reference")
     assert await journal.judgements(limit=1) == found[-1:]
+
+
+async def test_scores_are_told_task_by_task(journal: Journal) -> None:
+    clock: Any = journal._clock
+    for number, values in enumerate(((0.5, 0.75), (0.6,))):
+        task = assignment(task_id=str(number))
+        await journal.pulled(task)
+        for index, value in enumerate(values):
+            await journal.generated(task, candidate(index))
+            await journal.scored(task, candidate(index), score(value))
+        await journal.answered(submission(assignment=task, index=0), ACCEPTED)
+        clock.now_s += 1
+    assert [tuple(sorted(scores)) for scores in await journal.scores()] == [(0.5, 0.75), (0.6,)]
+
+
+async def test_a_new_task_closes_the_one_that_its_validator_forgot_and_keeps_its_bytes(
+    journal: Journal,
+) -> None:
+    other = assignment(task_id="task-2", validator="5Other")
+    await journal.pulled(other)
+    await journal.pulled(TASK)
+    await journal.generated(TASK, candidate())
+    await journal.pulled(assignment(task_id="task-3"))
+    closed = await record_in(journal)
+    assert (closed.state, closed.answer) == (TaskState.ANSWERED, Answer(CLOSED))
+    assert await journal.asset(closed.drafts[0].sha256) == SPZ
+    assert (await record_in(journal, other)).state is TaskState.PULLED
 
 
 async def test_a_step_of_a_task_that_was_never_pulled_is_refused(journal: Journal) -> None:
@@ -231,7 +265,7 @@ async def test_an_asset_that_changed_or_went_is_told(journal: Journal) -> None:
 async def test_old_answered_tasks_are_forgotten_with_their_bytes_open_ones_never(journal: Journal) -> None:
     clock: Any = journal._clock
     await through(journal, assignment(task_id="old"), data=SPZ + b"old")
-    await journal.pulled(assignment(task_id="open"))
+    await journal.pulled(assignment(task_id="open", validator="5Other"))
     clock.now_s += 10 * DAY_S
     await through(journal, assignment(task_id="new"), data=SPZ + b"new")
     assert await journal.prune(days=9, max_bytes=10**9) == 1

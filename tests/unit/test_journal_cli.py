@@ -36,7 +36,7 @@ async def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     await journal.scored(task, made, Score(0.8125, "reference", (), 0.2))
     await journal.sending(parcel)
     await journal.answered(parcel, Answer("accepted", fidelity=0.75, reward=12.5))
-    await journal.pulled(assignment(task_id="open-task", kind="image", prompt="aW1hZ2U="))
+    await journal.pulled(assignment(task_id="open-task", validator="5Other", kind="image", prompt="aW1hZ2U="))
     await journal.add_market({"rank": 3})
     yield folder
     await journal.aclose()
