@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -50,7 +51,7 @@ def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     pool: WorkerPool | RelayPool = app.state.pool
 
     def end() -> None:
@@ -59,6 +60,14 @@ def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
     pool.on_lost = end
     server.run(sockets=[listener])
     return 0 if server.started and not pool.lost else 1
+
+
+class _Server(uvicorn.Server):
+    """Ends with the exit code of `serve`: uvicorn's own raises a signal once more after an orderly end."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit  # a second signal: what still runs is not waited for
+        self.should_exit = True
 
 
 def _bind(host: str, port: int) -> socket.socket:
