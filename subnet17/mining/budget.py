@@ -10,6 +10,7 @@ from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 
 RESERVE = 10.0
 """Repeats saved up at the most, and given at the start: a short trouble of a few validators is no storm."""
+ROUNDING = 1e-9
 TRICKLE_S = 60.0
 """One repeat per this time comes without any first call."""
 
@@ -35,7 +36,7 @@ class RetryBudget:
     def take(self) -> bool:
         """Whether a call may be repeated now; if so, it counts as repeated."""
         self._earn(0.0)
-        if self._tokens < 1.0:
+        if self._tokens < 1.0 - ROUNDING:
             self.refused += 1
             return False
         self._tokens -= 1.0
