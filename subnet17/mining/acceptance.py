@@ -13,7 +13,8 @@ only.
 The inference is exact on a fixed grid of (offset, spread, rejects_anyway): no random numbers, no optimiser,
 the same data give the same figures. The prior of a validator is the average of `BASE_WEIGHT` parts of the
 base prior and one part of what each other validator turned out to be, so that a newcomer is taken for one
-like the others. Only the last `MEMORY` tasks of a validator count: one that changes is believed within a day.
+like the others. A validator that changes is believed after a few verdicts, and one not tried for long is
+slowly taken for a newcomer again (belief.py).
 
 Scores of different local scorers are different quantities: each scorer has its own pairs and pool.
 
@@ -24,24 +25,25 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from subnet17.mining.belief import Array, the_grid
+from subnet17.mining.belief import Array, Evidence, the_grid
 
-MEMORY = 200
-"""Tasks remembered of a validator, skips included: at 48 tasks in 4 h these are 17 h."""
+MEMORY = 100
+"""Tasks remembered of a validator, skips included: eight hours at 48 tasks in 4 h."""
 BASE_WEIGHT = 2.0
 """Validators that the base prior counts for beside those met."""
 PRIOR_TURNS = 4.0
 """Turns, all accepted, that a validator is credited with before it has shown anything."""
 HONEST_REJECTS_ANYWAY = 0.2
 """An honest validator's share of groundless rejections is at most this."""
-DOUBT_MEMORY = 30
-MIN_REJECTIONS = 5
-DOUBT_CHANCE = 0.01
+DOUBT_MEMORY = 10
+MIN_REJECTIONS = 3
+DOUBT_CHANCE = 0.001
 """A validator is in doubt when an honest one would do what it did with a smaller chance."""
 
 
@@ -75,6 +77,7 @@ class Doubt:
         submitted: Of the last results submitted to it, at most `DOUBT_MEMORY`.
         rejected: How many of them it rejected.
         chance: That an honest validator, of the offset and spread that the others show, rejects as many.
+        rejects_anyway: Share of everything that it is believed to reject now, whatever the score.
         others_submitted: Results submitted to other validators with scores like those that it rejected.
         others_accepted: How many of those were accepted.
     """
@@ -82,6 +85,7 @@ class Doubt:
     submitted: int
     rejected: int
     chance: float
+    rejects_anyway: float
     others_submitted: int
     others_accepted: int
 
@@ -89,12 +93,14 @@ class Doubt:
     def is_set_aside(self) -> bool:
         """Whether it should be asked no more for a while.
 
-        Never without others who accept such scores: when all reject them, our own scorer is wrong.
+        Never one that is only strict: high scores are paid there. Never without others who accept such
+        scores: when all reject them, our own scorer is wrong.
         """
         confirmed = (
             self.others_accepted >= MIN_REJECTIONS and 2 * self.others_accepted > self.others_submitted
         )
-        return self.rejected >= MIN_REJECTIONS and self.chance < DOUBT_CHANCE and confirmed
+        unlikely = self.rejected >= MIN_REJECTIONS and self.chance < DOUBT_CHANCE
+        return confirmed and unlikely and self.rejects_anyway > 0.5
 
     @property
     def reason(self) -> str:
@@ -110,11 +116,24 @@ class _Record:
     """What is known of one validator under one scorer."""
 
     outcomes: deque[Outcome] = field(default_factory=lambda: deque(maxlen=MEMORY))
-    log_likelihood: Array | None = None
+    evidence: Evidence | None = None
+    alone: Array | None = None
 
     @property
     def judged(self) -> list[Outcome]:
         return [o for o in self.outcomes if o.score is not None]
+
+    def weigh(self, prior: Array) -> Array:
+        """The posterior of the cells."""
+        if self.evidence is None:
+            self.evidence = _evidence(self.outcomes)
+        return self.evidence.weigh(prior)
+
+    def weigh_alone(self) -> Array:
+        """The same from the base prior, as if no other validator was known."""
+        if self.alone is None:
+            self.alone = self.weigh(the_grid().prior)
+        return self.alone
 
 
 class Acceptance:
@@ -131,7 +150,7 @@ class Acceptance:
         self._newest[validator] = scorer
         record = self._records.setdefault((validator, scorer), _Record())
         record.outcomes.append(outcome)
-        record.log_likelihood = None
+        record.evidence = record.alone = None
         self._weights.clear()
 
     def probability(self, validator: str, score: float, threshold: float, *, scorer: str = "") -> float:
@@ -172,9 +191,13 @@ class Acceptance:
             for o in record.judged[-DOUBT_MEMORY:]
             if _bounded(o.score) - _bounded(o.threshold) >= least
         ]
-        chance = self._honest_chance(key, judged, len(rejected))
         return Doubt(
-            len(judged), len(rejected), chance, len(like_these), sum(o.is_accepted for o in like_these)
+            submitted=len(judged),
+            rejected=len(rejected),
+            chance=self._honest_chance(key, judged, len(rejected)),
+            rejects_anyway=self._rejects_anyway(key),
+            others_submitted=len(like_these),
+            others_accepted=sum(o.is_accepted for o in like_these),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -191,12 +214,15 @@ class Acceptance:
             "scorer": scorer,
             "offset": round(float(cells @ grid.offset), 4),
             "spread": round(float(cells @ grid.spread), 4),
-            "rejects_anyway": round(float(weights.sum(axis=0) @ grid.rejects_anyway), 3),
+            "rejects_anyway": round(self._rejects_anyway((validator, scorer)), 3),
             "accepted": sum(o.is_accepted for o in judged),
             "rejected": sum(not o.is_accepted for o in judged),
             "skipped": len(outcomes) - len(judged),
             "doubt": doubt.reason if doubt.is_set_aside else "",
         }
+
+    def _rejects_anyway(self, key: tuple[str, str]) -> float:
+        return float(self._posterior(key).sum(axis=0) @ the_grid().rejects_anyway)
 
     def _outcomes(self, validator: str) -> list[Outcome]:
         record = self._records.get((validator, self._newest.get(validator, "")))
@@ -205,22 +231,15 @@ class Acceptance:
     def _posterior(self, key: tuple[str, str]) -> Array:
         """Weights of the grid's cells, shape (offset x spread, rejects_anyway)."""
         if key not in self._weights:
-            self._weights[key] = _normalised(np.log(self._prior(key)) + self._likelihood(key))
+            self._weights[key] = self._records.get(key, _Record()).weigh(self._prior(key))
         return self._weights[key]
 
     def _prior(self, key: tuple[str, str]) -> Array:
-        others = [k for k in self._records if k[1] == key[1] and k[0] != key[0]]
-        base = the_grid().prior
-        met = sum((_normalised(np.log(base) + self._likelihood(k)) for k in others), np.zeros_like(base))
-        return np.asarray((BASE_WEIGHT * base + met) / (BASE_WEIGHT + len(others)))
-
-    def _likelihood(self, key: tuple[str, str]) -> Array:
-        record = self._records.get(key)
-        if record is None:
-            return np.zeros_like(the_grid().prior)
-        if record.log_likelihood is None:
-            record.log_likelihood = _log_likelihood(record.judged)
-        return record.log_likelihood
+        met = [r for k, r in self._records.items() if k[1] == key[1] and k[0] != key[0]]
+        total = BASE_WEIGHT * the_grid().prior
+        for record in met:
+            total = total + record.weigh_alone()
+        return np.asarray(total / (BASE_WEIGHT + len(met)))
 
     def _honest_chance(self, key: tuple[str, str], judged: list[Outcome], rejected: int) -> float:
         """P(an honest validator rejects at least so many of these): exact, over the grid."""
@@ -237,15 +256,16 @@ class Acceptance:
         return float(np.sum(prior * counts[-1]) / np.sum(prior))
 
 
-def _log_likelihood(judged: list[Outcome]) -> Array:
-    grid = the_grid()
-    total = np.zeros_like(grid.prior)
-    for outcome in judged:
-        if outcome.is_accepted:
-            total += grid.log_accepted(min(1.0, outcome.fidelity) - _bounded(outcome.score))
-        else:
-            total += grid.log_rejected(_margin(outcome))
-    return total
+def _evidence(outcomes: Sequence[Outcome]) -> Evidence:
+    verdicts = [_log_likelihood(o) for o in outcomes if o.score is not None]
+    silent = next((i for i, o in enumerate(reversed(outcomes)) if o.score is not None), len(outcomes))
+    return Evidence.of(verdicts, silent=silent)
+
+
+def _log_likelihood(outcome: Outcome) -> Array:
+    if outcome.is_accepted:
+        return the_grid().log_accepted(min(1.0, outcome.fidelity) - _bounded(outcome.score))
+    return the_grid().log_rejected(_margin(outcome))
 
 
 def _margin(outcome: Outcome) -> float:
@@ -255,8 +275,3 @@ def _margin(outcome: Outcome) -> float:
 def _bounded(value: float | None) -> float:
     """A score or a threshold within -10..10: a validator may send any number."""
     return 0.0 if value is None or math.isnan(value) else max(-10.0, min(10.0, value))
-
-
-def _normalised(log_weights: Array) -> Array:
-    weights = np.exp(log_weights - log_weights.max())
-    return np.asarray(weights / weights.sum())

@@ -1,15 +1,19 @@
-"""What may be true of a validator's scores, as a fixed grid of cells with a prior, and what a verdict says of
-each.
+"""What may be true of a validator's scores: a grid of cells with a prior, and what verdicts say of each.
 
 A cell is (offset, spread, rejects_anyway): the validator's score is ours plus the offset plus noise,
 Student's t with four degrees of freedom times the spread; besides, it rejects the share rejects_anyway of
 everything.
+
+A validator may change: with a small chance at each task it becomes another, drawn from the prior. Where the
+change happened is not known; a few lengths of the run since then stand for all, weighted by how well each
+explains both sides of it.
 
 Does not cover: which verdicts belong together, and what follows from them (acceptance.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,6 +33,11 @@ REJECTS_ANYWAY = (0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.98)
 REJECTS_ANYWAY_PRIOR = (0.5, 0.3, 0.1, 0.04, 0.02, 0.01, 0.01, 0.02)
 """Base prior of the share rejected whatever it is worth: mean 6 %. An assumption: most validators are honest
 with a rare fault, one in fifty takes nothing."""
+CHANGE_CHANCE = 0.02
+"""Per task: a validator stays as it is for about 50 tasks, four hours. An assumption; often enough to believe
+three rejections more than a hundred acceptances before them, and to try again what was given up."""
+RUNS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64)
+"""Verdicts since the last change, besides all of them."""
 MAX_OFFSET = 0.5
 OFFSETS = 49
 SPREAD_RANGE = (0.003, 0.3)
@@ -65,6 +74,43 @@ class Grid:
         return np.log(1.0 - self.accepting(margin))
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a validator's verdicts say of each cell.
+
+    Attributes:
+        whole: Log-likelihood of all verdicts, shape (n, m).
+        recent: Of the last 1, 2, 3... verdicts (`RUNS`), as far as there are more.
+        silent: Tasks since the last verdict.
+    """
+
+    whole: Array
+    recent: tuple[Array, ...] = ()
+    silent: int = 0
+
+    @classmethod
+    def of(cls, verdicts: Sequence[Array], *, silent: int) -> Evidence:
+        """Of single log-likelihoods, oldest first."""
+        total, recent = np.zeros_like(the_grid().prior), []
+        for count, verdict in enumerate(reversed(verdicts), start=1):
+            total = total + verdict
+            if count in RUNS and count < len(verdicts):
+                recent.append(total)
+        return cls(total, tuple(recent), silent)
+
+    def weigh(self, prior: Array) -> Array:
+        """The posterior of the cells, shape (n, m), sums to 1."""
+        log_prior = np.log(prior)
+        runs = [log_prior + self.whole]
+        for recent in self.recent:
+            before = _log_sum(log_prior + self.whole - recent)
+            runs.append(log_prior + recent + before + np.log(CHANGE_CHANCE))
+        most = max(float(run.max()) for run in runs)
+        weights = sum((np.exp(run - most) for run in runs), np.zeros_like(prior))
+        same = (1.0 - CHANGE_CHANCE) ** self.silent
+        return np.asarray(same * weights / weights.sum() + (1.0 - same) * prior)
+
+
 @cache
 def the_grid() -> Grid:
     """The one grid."""
@@ -87,3 +133,8 @@ def _t4_cdf(x: Array) -> Array:
     """Its distribution function, which four degrees give in closed form."""
     root = x / np.sqrt(4.0 + x * x)
     return np.asarray(0.5 + 0.75 * root - 0.25 * root**3)
+
+
+def _log_sum(log_weights: Array) -> float:
+    most = float(log_weights.max())
+    return most + float(np.log(np.exp(log_weights - most).sum()))
