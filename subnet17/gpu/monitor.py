@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pynvml
 
 
 @dataclass(frozen=True)
 class GpuState:
-    """One GPU now. `used_bytes` counts all processes, not only ours."""
+    """One GPU now. `used_bytes` counts all processes, not only ours; power is None where it is not told."""
 
     index: int
     name: str
@@ -19,6 +20,8 @@ class GpuState:
     used_bytes: int
     temperature_deg_c: int
     utilisation_percent: int
+    power_w: float | None = None
+    power_limit_w: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """For `/status/`."""
@@ -58,4 +61,13 @@ def _read(index: int) -> GpuState:
         used_bytes=int(memory.used),
         temperature_deg_c=int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)),
         utilisation_percent=int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+        power_w=_watts(pynvml.nvmlDeviceGetPowerUsage, handle),
+        power_limit_w=_watts(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
     )
+
+
+def _watts(ask: Callable[[Any], int], handle: Any) -> float | None:
+    try:
+        return ask(handle) / 1000
+    except pynvml.NVMLError:  # some cards, and slices of one, don't tell
+        return None

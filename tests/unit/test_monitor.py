@@ -1,0 +1,113 @@
+"""A machine that runs short is told of, and the miner asked to hold back for as long as it lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from subnet17.ops.monitor import HOLD_LOOKS, Monitor
+from subnet17.ops.resources import Measure
+from subnet17.settings import Settings
+
+
+class Page:
+    """The miner's page: keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, object]]] = []
+        self.status = 200
+        self.port = 0
+        self.heard = asyncio.Event()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = int(head.lower().split("content-length:")[1].split()[0])
+                body = json.loads(await reader.readexactly(length))
+                self.asked.append((head.split()[1], body | {"key": "x-api-key: k" in head.lower()}))
+                self.heard.set()
+                writer.write(f"HTTP/1.1 {self.status} X\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+        writer.close()
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    page = Page()
+    server = await asyncio.start_server(page.answer, "127.0.0.1", 0)
+    page.port = server.sockets[0].getsockname()[1]
+    yield page
+    server.close()
+
+
+class Sick:
+    """A machine whose free disk is set by the test."""
+
+    def __init__(self) -> None:
+        self.free_bytes: float | None = 50e9
+        self.broken = False
+
+    async def read(self) -> list[Measure]:
+        if self.broken:
+            raise RuntimeError("broken")
+        return [Measure("disk_free_bytes", "/", self.free_bytes)]
+
+
+def monitor_of(page: Page, machine: Sick, **operations: object) -> Monitor:
+    given = {"alert_hold_s": 0, "resources_interval_s": 0.01} | operations
+    tables = {"miner": {"port": page.port, "api_key": "k"}, "operations": given}
+    return Monitor(Settings.model_validate(tables), machine=machine)
+
+
+async def test_a_full_disk_holds_the_miner_until_there_is_room(page: Page) -> None:
+    machine = Sick()
+    monitor = monitor_of(page, machine)
+    await monitor.sample()
+    assert page.asked == []
+    machine.free_bytes = 9e9
+    assert {alert.name for alert in await monitor.sample()} == {"disk is full", "disk is running full"}
+    assert await monitor.sample() == []
+    (path, first), (_, second) = page.asked
+    assert (path, first["tasks_at_once"], first["by"], first["key"]) == ("/hold/", 0, "resources", True)
+    assert first["for_s"] > HOLD_LOOKS * 0.01  # type: ignore[operator]
+    assert second == first
+    assert monitor.as_json()["relief"] == "no_new_tasks"
+    machine.free_bytes = 12e9  # above the floor, below the early warning
+    assert [alert.event for alert in await monitor.sample()] == ["over"]
+    assert page.asked[-1][0] == "/resume/"
+    await monitor.sample()
+    assert len(page.asked) == 3
+
+
+async def test_a_miner_that_did_not_hear_is_told_again(page: Page) -> None:
+    machine = Sick()
+    monitor = monitor_of(page, machine)
+    machine.free_bytes, page.status = 1e9, 503
+    await monitor.sample()
+    page.status = 200
+    await monitor.sample()
+    machine.free_bytes, page.status = 50e9, 503
+    await monitor.sample()
+    page.status = 200
+    await monitor.sample()
+    await monitor.sample()
+    assert [path for path, _ in page.asked] == ["/hold/", "/hold/", "/resume/", "/resume/"]
+
+
+async def test_a_look_that_fails_ends_nothing(page: Page) -> None:
+    machine = Sick()
+    monitor = monitor_of(page, machine)
+    machine.broken = True
+    running = asyncio.create_task(monitor.run())
+    await asyncio.sleep(0.05)
+    machine.broken, machine.free_bytes = False, 1e9
+    async with asyncio.timeout(10):
+        await page.heard.wait()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert page.asked[0][0] == "/hold/"
