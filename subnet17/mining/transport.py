@@ -258,7 +258,11 @@ def _read_reply(kind: type[S], body: bytes, validator: Neuron) -> S:
             raise ValueError(f"a JSON {type(tree).__name__}, expected an object")
         # Only the protocol's fields: what a validator says about the connection itself is not trusted.
         own = kind.model_fields.keys() - bt.Synapse.model_fields.keys()
-        synapse: S = kind.model_validate({name: tree[name] for name in own if name in tree})
+        fields = {name: tree[name] for name in own if name in tree}
+        json.dumps(
+            fields, ensure_ascii=False
+        ).encode()  # half a surrogate pair can't be signed, sent or stored
+        synapse: S = kind.model_validate(fields)
         return synapse
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]

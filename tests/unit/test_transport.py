@@ -102,6 +102,8 @@ async def test_a_large_picture_is_not_a_flood() -> None:
         b'{"cooldown_until": 1' + b"0" * 6000 + b"}",
         b'{"task": "do it"}',
         b'{"task": {"type": "text", "id": 5, "prompt": []}}',
+        b'{"task": {"type": "text", "id": "1", "prompt": "half a pair: \\ud800"}}',
+        b'{"task": {"type": "text", "id": "\\udfff", "prompt": "p"}}',
         b'{"cooldown_until": "soon"}',
         b"[" * 100_000,
         b'{"task":' * 100_000,
