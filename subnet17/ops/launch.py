@@ -22,7 +22,7 @@ from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
 from subnet17.ops import pm2
 from subnet17.ops.accepted import Acceptance, find_acceptance
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
-from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, fingerprint, list_processes
+from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, fingerprint, list_processes, stop_order
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 
 HEALTHY_TIMEOUT_S = 300.0
@@ -220,10 +220,7 @@ def _shown_pm2() -> str:
 
 
 def _stop_order(settings: Settings) -> list[str]:
-    """All names, the miner first: while it drains it needs the servers, and the validators to hand in to."""
-    names = [p.name for p in reversed(list_processes(settings, local=True))]
-    names.append(names.pop(names.index(LOCAL_SUBNET)))
-    return names
+    return [p.name for p in stop_order(list_processes(settings, local=True))]
 
 
 def _stop(settings: Settings) -> None:

@@ -56,6 +56,15 @@ def find_pm2() -> str:
     return found
 
 
+def is_usable() -> bool:
+    """Whether PM2 and the Node.js that it needs are installed."""
+    try:
+        find_pm2()
+    except ConfigError:
+        return False
+    return shutil.which("node") is not None
+
+
 def list_apps() -> dict[str, Pm2App]:
     """All of this PM2_HOME's apps by name, ours and others'."""
     output = _call("jlist", "--silent")
@@ -84,6 +93,11 @@ def _as_app(row: dict[str, Any]) -> Pm2App:
 def start_apps(names: list[str], *, local: bool) -> None:
     """Starts these apps of ecosystem.config.js."""
     _call("start", "ecosystem.config.js", "--only", ",".join(names), local=local)
+
+
+def stop_app(name: str) -> None:
+    """Stops an app (SIGINT, then SIGKILL after its kill_timeout); it stays on PM2's list."""
+    _call("stop", name)
 
 
 def delete_app(name: str) -> None:

@@ -62,7 +62,7 @@ class Process:
 
 
 def list_processes(settings: Settings, *, local: bool) -> list[Process]:
-    """All processes in the order in which they start; they stop the other way round.
+    """All processes in the order in which they start; `stop_order` gives that in which they stop.
 
     Args:
         settings: Where each listens.
@@ -82,6 +82,12 @@ def list_processes(settings: Settings, *, local: bool) -> list[Process]:
             Process(LOCAL_SUBNET, "local_subnet.py", (), "127.0.0.1", port, count, health_path=None)
         )
     return [*processes, Process(MINER, "subnet17_miner.py", chain, miner.host, miner.port)]
+
+
+def stop_order(processes: list[Process]) -> list[Process]:
+    """The miner first: while it drains it needs the servers, and the validators to hand in to."""
+    last = [p for p in processes if p.name == LOCAL_SUBNET]
+    return [p for p in reversed(processes) if p.name != LOCAL_SUBNET] + last
 
 
 def neurons_file(settings: Settings) -> str:
@@ -111,7 +117,7 @@ def environment_of(process: Process, settings: Settings) -> dict[str, str]:
 
 
 def find_name(given: str, known: list[str]) -> str:
-    """A process's name as PM2 shows it, from that or from its script's (generation_server, with or without .py).
+    """A process's name as PM2 shows it, from that or its script's (generation_server, with or without .py).
 
     Raises:
         ConfigError: none of the known ones is called so.

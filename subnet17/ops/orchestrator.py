@@ -1,0 +1,206 @@
+"""One controller over all processes: a keeper for each, ordered start and stop, orders of the operator.
+
+Made by `mining_orchestrator.py run` for as long as that lives, and by the other commands for a moment where
+no `run` lives. Which supervisor does the work (PM2 or our own) makes no difference here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+
+from subnet17.log import get_logger
+from subnet17.ops.keeper import Keeper
+from subnet17.ops.processes import Process, list_processes, stop_order
+from subnet17.ops.state import Files, Orders
+from subnet17.ops.supervisor import Supervisor
+from subnet17.settings import Settings
+
+log = get_logger()
+
+ORDERS_S = 0.25
+"""Between two looks for new orders."""
+
+Watcher = Callable[[], Awaitable[None]]
+"""Runs beside the keepers until it is cancelled; one that ends with an error ends the orchestrator."""
+
+
+class Orchestrator:
+    """Keeps the processes of one installation as the operator wants them.
+
+    Args:
+        processes: In the order in which they start.
+        supervisor: What starts, restarts and stops them.
+        files: State and orders; the caller holds the lock.
+        local: With a local subnet.
+        watchers: What else runs while `run` does, such as the watch over the machine's resources.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        processes: list[Process],
+        *,
+        supervisor: Supervisor,
+        files: Files,
+        local: bool,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
+        self._settings = settings
+        self._processes = processes
+        self._supervisor = supervisor
+        self._files = files
+        self._watchers = watchers
+        self._keepers: dict[str, Keeper] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ends_all = False
+        self.state = files.read_state()
+        self.state.supervisor, self.state.local = supervisor.kind, local
+        names = {p.name for p in processes}
+        self.state.processes = {n: s for n, s in self.state.processes.items() if n in names}
+
+    async def run(self, ending: asyncio.Event) -> None:
+        """Adopts what runs, starts what does not, and keeps all of it up until `ending` is set.
+
+        Then PM2's apps stay, since PM2 keeps supervising them. Our own children are stopped, the miner first.
+        Orders to end stop all processes under either.
+
+        Raises:
+            ExceptionGroup: a part of it broke. The processes go on.
+        """
+        async with self._working() as group:
+            helpers = [group.create_task(_call(w)) for w in self._watchers]
+            await self._stop_strays()
+            helpers.append(group.create_task(self._follow_orders(group, ending)))
+            orders = self._files.read_orders()
+            self._mark_stopped(orders)
+            self._keep(group, [p for p in self._processes if p.name not in orders.stopped])
+            await ending.wait()
+            for task in helpers:
+                task.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._release(list(self._keepers))
+            if self._ends_all or self._supervisor.kind == "own":
+                await self.stop(self._processes)
+
+    async def obey(self, orders: Orders, timeout_s: float) -> bool:
+        """Carries out orders where no `run` lives.
+
+        Returns:
+            Whether what was started has settled within the time; what has not stays as it is.
+        """
+        async with self._working() as group:
+            await self._follow(group, orders)
+            waiting = [asyncio.create_task(k.settled.wait()) for k in self._keepers.values()]
+            late = (await asyncio.wait(waiting, timeout=timeout_s))[1] if waiting else set()
+            for task in late:
+                task.cancel()
+            await self._release(list(self._keepers))
+        return not late
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[asyncio.TaskGroup]:
+        async with httpx.AsyncClient(
+            trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        ) as client:
+            self._client = client
+            async with asyncio.TaskGroup() as group:
+                tending = group.create_task(self._supervisor.tend())
+                yield group
+                tending.cancel()
+        self._files.save(self.state)
+
+    def _save(self) -> None:
+        self._files.save(self.state)
+
+    async def _stop_strays(self) -> None:
+        """The local subnet of an earlier run has no place beside a run on the public network."""
+        seen = await self._supervisor.look()
+        names = {p.name for p in self._processes}
+        strays = [p for p in list_processes(self._settings, local=True) if p.name in seen.keys() - names]
+        await self.stop(strays)
+
+    def _keep(self, group: asyncio.TaskGroup, processes: list[Process]) -> None:
+        """Makes keepers for these, each waiting for those before it."""
+        for process in processes:
+            keeper = Keeper(
+                process,
+                self._settings,
+                supervisor=self._supervisor,
+                state=self.state.of(process.name),
+                save=self._save,
+                client=self._client,
+                after=[self._keepers[p.name] for p in processes[: processes.index(process)]],
+            )
+            self.state.of(process.name).doing = "waiting"
+            self._keepers[process.name] = keeper
+            self._tasks[process.name] = group.create_task(keeper.keep(), name=process.name)
+        self._save()
+
+    async def _release(self, names: list[str]) -> None:
+        """Looks after these no more; they go on as they are."""
+        tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
+        for name in names:
+            self._keepers.pop(name, None)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def stop(self, processes: list[Process]) -> None:
+        """Stops these one after the other: the miner drains while the servers still answer."""
+        await self._release([p.name for p in processes])
+        for process in stop_order(processes):
+            state = self.state.of(process.name)
+            state.doing, state.why = "stopping", ""
+            self._save()
+            log.info("stopping", process=process.name)
+            await self._supervisor.stop(process)
+            state.doing, state.why = "down", "stopped"
+            self._save()
+
+    async def _follow_orders(self, group: asyncio.TaskGroup, ending: asyncio.Event) -> None:
+        while True:
+            orders = self._files.read_orders()
+            if orders.end > self.state.orders_done:
+                self._ends_all = True
+                self.state.orders_done = orders.number
+                ending.set()
+                return
+            if orders.number > self.state.orders_done:
+                await self._follow(group, orders)
+            await asyncio.sleep(ORDERS_S)
+
+    async def _follow(self, group: asyncio.TaskGroup, orders: Orders) -> None:
+        done = self.state.orders_done
+        started = [p for p in self._processes if orders.starts.get(p.name, 0) > done]
+        restarted = [p for p in self._processes if orders.restarts.get(p.name, 0) > done]
+        log.info(
+            "ordered",
+            stop=sorted(orders.stopped),
+            start=[p.name for p in started],
+            restart=[p.name for p in restarted],
+        )
+        stopped = [p for p in self._processes if p.name in orders.stopped]
+        running = await self._supervisor.look()
+        await self.stop([p for p in stopped if p.name in running] + restarted)
+        self._mark_stopped(orders)
+        again = [p for p in self._processes if p in started or p in restarted]
+        await self._release([p.name for p in again])
+        for process in again:
+            self.state.of(process.name).crashes.forget()
+        self._keep(group, again)
+        self.state.orders_done = orders.number
+        self._save()
+
+    def _mark_stopped(self, orders: Orders) -> None:
+        for process in self._processes:
+            if process.name in orders.stopped:
+                state = self.state.of(process.name)
+                state.doing, state.why = "down", "stopped by the operator"
+
+
+async def _call(watcher: Watcher) -> None:
+    await watcher()

@@ -1,0 +1,162 @@
+"""What `mining_orchestrator.py status` shows: what is remembered, what the supervisor sees, a check."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import httpx
+import psutil
+from rich.markup import escape
+from rich.table import Table
+
+from subnet17.ops.at_work import find_at_work
+from subnet17.ops.health import Caller, Health
+from subnet17.ops.processes import LOCAL_SUBNET, Process, list_processes
+from subnet17.ops.state import Files, ProcessState, State
+from subnet17.ops.supervisor import Seen
+from subnet17.settings import Settings
+
+HEALTHY = "healthy"
+COLOURS = {HEALTHY: "green", "down": "dim", "starting": "yellow", "waiting": "yellow"}
+CHECK_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One process.
+
+    Attributes:
+        status: healthy, starting, not ready, silent, restarting, aside, waiting, stopping or down.
+        recent_failures: Within the window in which they are counted.
+    """
+
+    name: str
+    status: str
+    pid: int | None
+    uptime_s: float | None
+    restarts: int
+    recent_failures: int
+    address: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of it.
+
+    Attributes:
+        supervisor: What runs the processes; empty while none runs.
+        orchestrator: The `run` or other command that acts now; empty when none does.
+    """
+
+    supervisor: str
+    orchestrator: str
+    rows: list[Row]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every process is."""
+        return all(row.status == HEALTHY for row in self.rows)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"healthy": self.healthy, **asdict(self)}
+
+    def as_table(self) -> Table:
+        """For people."""
+        who = f"orchestrator: {self.orchestrator or 'none'}, supervisor: {self.supervisor or 'none'}"
+        table = Table(caption=escape(who))
+        for title in ("process", "status", "pid", "up", "restarts", "failures", "address"):
+            table.add_column(title, no_wrap=True)
+        table.add_column("note", overflow="fold")
+        for row in self.rows:
+            colour = COLOURS.get(row.status, "red")
+            table.add_row(
+                row.name,
+                f"[{colour}]{row.status}[/]",
+                str(row.pid or "-"),
+                _span(row.uptime_s),
+                str(row.restarts),
+                str(row.recent_failures),
+                row.address,
+                escape(row.note),
+            )
+        return table
+
+
+async def make_report(settings: Settings, files: Files) -> Report:
+    """Looks at everything; changes nothing, starts nothing.
+
+    Raises:
+        PeerError: PM2 fails.
+    """
+    state, holder = files.read_state(), files.holder
+    processes = list_processes(settings, local=True)
+    at_work = await find_at_work(settings, processes, local=state.local)
+    seen: dict[str, Seen] = {}
+    for supervisor in at_work:
+        seen |= await supervisor.look()
+    shown = [p for p in processes if p.name != LOCAL_SUBNET or p.name in seen or state.local]
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(trust_env=False, limits=limits) as client:
+        rows = await asyncio.gather(*(_row(p, seen.get(p.name), state, client) for p in shown))
+    return Report(" and ".join(s.kind for s in at_work), holder, list(rows))
+
+
+async def _row(process: Process, seen: Seen | None, state: State, client: httpx.AsyncClient) -> Row:
+    kept = state.processes.get(process.name, ProcessState())
+    status, note = await _judge(process, seen, kept, client)
+    last = process.port + process.ports - 1
+    ports = f"{process.port}" if process.ports == 1 else f"{process.port}-{last}"
+    return Row(
+        name=process.name,
+        status=status,
+        pid=(seen.pid or None) if seen else None,
+        uptime_s=_uptime_s(seen.pid) if seen and seen.pid else None,
+        restarts=max(kept.restarts, seen.restarts if seen else 0),
+        recent_failures=len(kept.crashes.failed_s),
+        address=f"{process.host}:{ports}",
+        note=note,
+    )
+
+
+async def _judge(
+    process: Process, seen: Seen | None, kept: ProcessState, client: httpx.AsyncClient
+) -> tuple[str, str]:
+    if seen is None or seen.life in {"stopped", "given_up"}:
+        status = kept.doing if kept.doing in {"aside", "waiting", "starting"} else "down"
+        return status, kept.why if kept.doing in {status, "down"} else ""
+    if seen.life == "between":
+        return "restarting", kept.crashes.last_failure
+    health = await _check(process, client)
+    if health.outcome == HEALTHY:
+        return (HEALTHY, "") if kept.doing != "failing" else ("failing", kept.why)
+    if kept.doing in {"starting", "stopping", "restarting"}:
+        return kept.doing, health.why
+    return health.outcome.replace("_", " "), health.why
+
+
+async def _check(process: Process, client: httpx.AsyncClient) -> Health:
+    caller = Caller(process, client, CHECK_TIMEOUT_S)
+    return await (caller.health() if process.health_path else caller.answer())
+
+
+def _uptime_s(pid: int) -> float | None:
+    try:
+        return round(time.time() - psutil.Process(pid).create_time(), 1)
+    except psutil.Error:
+        return None
+
+
+def _span(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, s = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {s} s" if minutes else f"{s} s"

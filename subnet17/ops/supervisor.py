@@ -1,0 +1,215 @@
+"""Who starts, stops and restarts processes: PM2, or our own children (children.py). One interface for both.
+
+The supervisor alone restarts what crashes. What it can't see (alive, but hung) is the keeper's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+import psutil
+
+from subnet17.errors import ConfigError
+from subnet17.ops import pm2
+from subnet17.ops.processes import Process, fingerprint
+from subnet17.settings import Settings
+
+R = TypeVar("R")
+
+LOOK_AGAIN_S = 0.8
+"""Looks within this time share one call of PM2, which costs a fifth of a second of computing."""
+
+Life = Literal["up", "between", "given_up", "stopped", "lost"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A process as its supervisor sees it.
+
+    Attributes:
+        life: between: it crashed and is about to be restarted; given_up: it has failed too often in a row;
+            stopped: by somebody else; lost: it runs, but the supervisor that started it is gone.
+        pid: 0 while there is none.
+        restarts: By the supervisor, since it was started.
+        outdated: Why it is not what would be started now; empty when it is.
+    """
+
+    life: Life
+    pid: int = 0
+    restarts: int = 0
+    outdated: str = ""
+
+
+class Supervisor(Protocol):
+    """Starts, restarts after a crash, and stops processes."""
+
+    kind: str
+
+    async def look(self) -> dict[str, Seen]:
+        """All processes of ours that it knows, by name."""
+
+    async def start(self, process: Process) -> None:
+        """Starts a process, in place of what is left of an earlier one of that name."""
+
+    async def stop(self, process: Process) -> None:
+        """Asks it to end, kills it after the kill timeout; returns once it is gone."""
+
+    async def clear(self) -> None:
+        """Leaves nothing behind after all were stopped."""
+
+    async def tend(self) -> None:
+        """Restarts what crashes, until it is cancelled."""
+
+
+def why_outdated(args: tuple[str, ...], started_with: str, process: Process, settings: Settings) -> str:
+    """Why a running process is not what would be started now; empty when it is.
+
+    Args:
+        args: Its command line.
+        started_with: Fingerprint of its settings.
+    """
+    if args != process.args:
+        return "it runs in another mode"
+    return "" if started_with == fingerprint(settings) else "its settings have changed"
+
+
+class Pm2Supervisor:
+    """PM2 as the supervisor.
+
+    Args:
+        processes: Those that may be started.
+        local: With a local subnet.
+    """
+
+    kind = "pm2"
+
+    def __init__(self, settings: Settings, processes: list[Process], *, local: bool) -> None:
+        self._settings = settings
+        self._processes = {p.name: p for p in processes}
+        self._local = local
+        self._calls = threading.Lock()
+        self._apps: dict[str, pm2.Pm2App] = {}
+        self._looked_s = float("-inf")
+        self._last: dict[str, psutil.Process] = {}
+
+    async def look(self) -> dict[str, Seen]:
+        """All apps of this checkout, by name.
+
+        Raises:
+            PeerError: PM2 fails.
+            ConfigError: another checkout's app has one of our names.
+        """
+        apps = await self._call(self._list_apps)
+        seen = {name: self._seen(app) for name, app in apps.items() if name in self._processes}
+        for name, process in self._last.items():
+            if name not in seen and is_alive(
+                process
+            ):  # PM2's own process was killed, and a new one knows nothing
+                seen[name] = Seen("lost", process.pid)
+        return seen
+
+    def _list_apps(self) -> dict[str, pm2.Pm2App]:
+        if time.monotonic() - self._looked_s > LOOK_AGAIN_S:
+            self._apps = pm2.list_apps()
+            self._looked_s = time.monotonic()
+        return self._apps
+
+    def _seen(self, app: pm2.Pm2App) -> Seen:
+        if not app.ours:
+            raise ConfigError(
+                f"PM2 already runs an app {app.name} from {app.cwd}: stop it there, or use another PM2_HOME",
+                name=app.name,
+            )
+        if app.online and app.pid:
+            self._remember(app)
+        life: Life = {"errored": "given_up", "stopped": "stopped"}.get(  # type: ignore[assignment]
+            app.status, "up" if app.online and app.pid else "between"
+        )
+        outdated = why_outdated(app.args, app.settings, self._processes[app.name], self._settings)
+        return Seen(life, app.pid if life == "up" else 0, app.restarts, outdated)
+
+    def _remember(self, app: pm2.Pm2App) -> None:
+        known = self._last.get(app.name)
+        if known is None or known.pid != app.pid:
+            try:
+                self._last[app.name] = psutil.Process(app.pid)
+            except psutil.NoSuchProcess:
+                self._last.pop(app.name, None)
+
+    async def start(self, process: Process) -> None:
+        """Starts the app with the settings of now; one that is listed already is taken off first."""
+
+        def start() -> None:
+            self._settings.log_dir.mkdir(parents=True, exist_ok=True)
+            if process.name in pm2.list_apps():
+                pm2.delete_app(process.name)
+            pm2.start_apps([process.name], local=self._local)
+
+        await self._change(start)
+
+    async def stop(self, process: Process) -> None:
+        """Stops the app; it stays on PM2's list as stopped."""
+
+        def stop() -> None:
+            if process.name in pm2.list_apps():
+                pm2.stop_app(process.name)
+            elif (left := self._last.get(process.name)) is not None and is_alive(left):
+                end_process(left, self._settings.operations.kill_timeout_s)
+            self._last.pop(process.name, None)
+
+        await self._change(stop)
+
+    async def clear(self) -> None:
+        """Takes our stopped apps off the list, and ends PM2's own process when it has no other."""
+
+        def clear() -> None:
+            for name, app in pm2.list_apps().items():
+                if name in self._processes and app.ours and not app.online:
+                    pm2.delete_app(name)
+            if not pm2.list_apps():
+                pm2.end_daemon()
+
+        await self._change(clear)
+
+    async def tend(self) -> None:
+        """PM2 does it."""
+        await asyncio.Event().wait()
+
+    async def _change(self, action: Callable[[], None]) -> None:
+        self._looked_s = float("-inf")
+        await self._call(action)
+        self._looked_s = float("-inf")
+
+    async def _call(self, action: Callable[[], R]) -> R:
+        def call() -> R:
+            with self._calls:
+                return action()
+
+        return await asyncio.to_thread(call)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs, and is not just waiting for its parent to note its end."""
+    if isinstance(process, psutil.Popen):
+        return process.poll() is None  # notes it
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end_process(process: psutil.Process, kill_timeout_s: float) -> None:
+    """SIGTERM, then SIGKILL."""
+    try:
+        process.terminate()
+        process.wait(kill_timeout_s)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait()
+    except psutil.NoSuchProcess:
+        return
