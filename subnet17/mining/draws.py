@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from statistics import NormalDist, fmean, variance
+from statistics import NormalDist, fmean
 
 MEMORY = 200
 """Tasks remembered."""
@@ -47,17 +47,17 @@ class Draws:
 
     def __init__(self) -> None:
         self._tasks: deque[tuple[float, ...]] = deque(maxlen=MEMORY)
-        self._fit = _fit(self._tasks)
+        self._fit: _Fit | None = None
 
     def observe(self, scores: Sequence[float]) -> None:
         """Takes in all candidates' scores of a finished task."""
         if scores:
             self._tasks.append(tuple(scores))
-            self._fit = _fit(self._tasks)
+            self._fit = None
 
     def next(self, seen: Sequence[float]) -> Draw:
         """What the next candidate of a task scores, given those seen of it."""
-        fit = self._fit
+        fit = self._fit = self._fit or _fit(self._tasks)
         precision = 1.0 / fit.task_sd**2 + len(seen) / fit.candidate_sd**2
         mean = (fit.mean / fit.task_sd**2 + sum(seen) / fit.candidate_sd**2) / precision
         return Draw(mean, math.sqrt(fit.candidate_sd**2 + 1.0 / precision))
@@ -72,11 +72,10 @@ class _Fit:
 
 def _fit(tasks: Sequence[tuple[float, ...]]) -> _Fit:
     """Moments, each with the prior as so many tasks more."""
-    several = [scores for scores in tasks if len(scores) > 1]
-    freedom = sum(len(scores) - 1 for scores in several)
-    within = sum(variance(scores) * (len(scores) - 1) for scores in several)
-    candidate_var = (within + PRIOR_WEIGHT * PRIOR_CANDIDATE_SD**2) / (freedom + PRIOR_WEIGHT)
     means = [fmean(scores) for scores in tasks]
+    freedom = sum(len(scores) - 1 for scores in tasks)
+    within = sum((s - m) ** 2 for scores, m in zip(tasks, means, strict=True) for s in scores)
+    candidate_var = (within + PRIOR_WEIGHT * PRIOR_CANDIDATE_SD**2) / (freedom + PRIOR_WEIGHT)
     mean = (sum(means) + PRIOR_WEIGHT * PRIOR_MEAN) / (len(means) + PRIOR_WEIGHT)
     # The means of a few candidates scatter more than the tasks do: by the candidates' share.
     noise = sum(candidate_var / len(scores) for scores in tasks)

@@ -208,7 +208,7 @@ def decide(
             view, best.value, assignment.threshold, limits, candidate_s, free_s, fits=fits
         )
         told += f"; one more would bring {gain:.4f} and cost {cost:.4f} accepted results"
-        if gain >= cost:
+        if gain > cost:
             return Decision(Action.ANOTHER, f"{told}; {times}")
     if fit:
         return Decision(Action.SUBMIT, f"{told}; {times}")
