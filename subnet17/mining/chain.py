@@ -1,38 +1,38 @@
-"""Who is on the subnet: from a static file, or from the chain through bittensor.
+"""Who is on the subnet, and a static file that tells it.
 
 Covers: which neurons are validators we may ask, whether our own hotkey is registered, whether the network
-is public. Does not cover: whom to ask next (validators.py).
+is public. Does not cover: the real chain (metagraph.py), our own place (seat.py), whom to ask next
+(validators.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import json
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from subnet17.errors import ConfigError, PeerError, PeerTimeoutError
+from subnet17.errors import ConfigError
 from subnet17.log import get_logger
 from subnet17.settings import NetworkTable
 
 log = get_logger()
 
-FETCH_TIMEOUT_S = 90.0
 STATIC_REFRESH_S = 2.0
 STATIC_PREFIX = "static:"
-PRIVATE_NETWORKS = frozenset({"local"})
-"""Subtensor networks whose validators may live on private or loopback addresses."""
-
-T = TypeVar("T")
 
 
 class Neuron(BaseModel):
-    """A peer of the subnet."""
+    """A peer of the subnet. What a chain does not tell is None.
+
+    Attributes:
+        incentive: Share of the miners' reward, 0..1.
+        emission: The subnet's own tokens of the last epoch.
+        pruning_score: Who has the least loses its place first.
+        registered_block: Begin of its immunity.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -42,6 +42,11 @@ class Neuron(BaseModel):
     port: int
     stake: float = Field(0.0, allow_inf_nan=False)
     is_serving: bool = False
+    incentive: float | None = Field(None, allow_inf_nan=False)
+    emission: float | None = Field(None, allow_inf_nan=False)
+    pruning_score: float | None = Field(None, allow_inf_nan=False)
+    validator_permit: bool | None = None
+    registered_block: int | None = Field(None, ge=0)
 
     @property
     def address(self) -> str:
@@ -88,10 +93,38 @@ def select_validators(
     return tuple(chosen.values())
 
 
+class ChainFacts(BaseModel):
+    """What is true of the whole subnet at one look. None: not told.
+
+    Attributes:
+        read_at_s: When, in Unix seconds.
+        block: The chain's newest block then.
+        immunity_blocks: How long a newcomer can't lose its place.
+        max_neurons: Places on the subnet; while some are free nobody loses one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    read_at_s: float | None = Field(None, allow_inf_nan=False)
+    block: int | None = Field(None, ge=0)
+    immunity_blocks: int | None = Field(None, ge=0)
+    max_neurons: int | None = Field(None, ge=0)
+
+
 class ChainView(Protocol):
     """Where neurons come from."""
 
-    refresh_s: float
+    @property
+    def refresh_s(self) -> float:
+        """How long to wait before the next read, by the outcome of the last one."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What tells this network from others on this machine (claim.py)."""
+
+    @property
+    def facts(self) -> ChainFacts:
+        """What goes with the neurons of the last read."""
 
     @property
     def is_public(self) -> bool:
@@ -112,7 +145,7 @@ class StaticChain:
     """Neurons from a JSON file, read again when it changes.
 
     Args:
-        path: A list of {"uid", "hotkey", "ip", "port", "stake", "is_serving"}.
+        path: A list of {"uid", "hotkey", "ip", "port", "stake", "is_serving"}, and what else `Neuron` takes.
         loopback_only: Refuse a file that names another machine (a development key is in use).
 
     Raises:
@@ -120,6 +153,7 @@ class StaticChain:
     """
 
     refresh_s = STATIC_REFRESH_S
+    facts = ChainFacts()
 
     def __init__(self, path: Path, *, loopback_only: bool = False) -> None:
         self._path = path
@@ -130,6 +164,12 @@ class StaticChain:
     @property
     def is_public(self) -> bool:
         return not all(n.is_loopback for n in self._neurons)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The file, and whom it lists: a copy of it is the same network."""
+        listed = sorted(f"{n.hotkey}@{n.address}" for n in self._neurons if n.is_serving)
+        return (f"file {self._path.resolve()}", f"validators {' '.join(listed)}")
 
     async def read(self) -> tuple[Neuron, ...]:
         stamp = self._stat()
@@ -170,129 +210,21 @@ class StaticChain:
         return neurons
 
 
-class BittensorChain:
-    """Neurons from the subnet's metagraph.
+def open_chain(
+    network: NetworkTable, *, loopback_only: bool = False, folder: Path | None = None
+) -> ChainView:
+    """The chain that the settings name.
 
     Args:
-        network: Network name or endpoint, netuid and refresh interval.
-        fetch: Returns a metagraph: blocking, may hang. None: bittensor's own.
-        timeout_s: Hard limit for one fetch.
-    """
-
-    is_public = True
-
-    def __init__(
-        self,
-        network: NetworkTable,
-        *,
-        fetch: Callable[[], Any] | None = None,
-        timeout_s: float = FETCH_TIMEOUT_S,
-    ) -> None:
-        self.refresh_s: float = network.metagraph_refresh_s
-        self._network = network
-        self._fetch = fetch or self._fetch_metagraph
-        self._thread = _OneThread(timeout_s)
-        self._neurons: tuple[Neuron, ...] | None = None
-
-    async def read(self) -> tuple[Neuron, ...]:
-        try:
-            neurons = neurons_of(await self._thread.call(self._fetch))
-            self._neurons = tuple(n for n in neurons if self._may_contact(n))
-        except Exception as error:
-            # Substrate clients raise whatever their sockets raise: none of it may stop the mining.
-            if self._neurons is None:
-                raise PeerError(f"the chain can't be read: {type(error).__name__} {error}"[:300]) from error
-            log.warning("chain can't be read, keeping the last neurons", reason=str(error)[:200])
-        return self._neurons
-
-    def is_registered(self, hotkey: str) -> bool | None:
-        return None if self._neurons is None else any(n.hotkey == hotkey for n in self._neurons)
-
-    def _may_contact(self, neuron: Neuron) -> bool:
-        private = self._network.subtensor_network in PRIVATE_NETWORKS
-        return private or not neuron.is_serving or neuron.has_public_address
-
-    def _fetch_metagraph(self) -> Any:
-        import bittensor as bt  # noqa: PLC0415 - heavy, and only this chain needs it
-
-        where = self._network.chain_endpoint or self._network.subtensor_network
-        with bt.Subtensor(network=where) as subtensor:
-            return subtensor.metagraph(self._network.netuid)
-
-
-def neurons_of(metagraph: Any) -> tuple[Neuron, ...]:
-    """The neurons in a metagraph: parallel sequences `uids`, `hotkeys`, `S` (stake) and `axons`.
-
-    A neuron that makes no sense is left out, so that one odd entry can't hide the others.
-    """
-    neurons = []
-    for uid, hotkey, stake, axon in zip(
-        metagraph.uids, metagraph.hotkeys, metagraph.S, metagraph.axons, strict=True
-    ):
-        try:
-            neuron = Neuron(
-                uid=int(uid),
-                hotkey=hotkey,
-                ip=str(axon.ip),
-                port=int(axon.port),
-                stake=float(stake),
-                is_serving=bool(axon.is_serving),
-            )
-        except (ValidationError, ValueError) as error:
-            log.debug("odd neuron left out", uid=str(uid), reason=str(error)[:100])
-            continue
-        neurons.append(neuron)
-    return tuple(neurons)
-
-
-class _OneThread:
-    """Runs blocking calls in a daemon thread, one at a time: a stuck one neither piles up nor blocks exit."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._idle = threading.Event()  # not is_alive(): a thread outlives its answer by a moment
-        self._idle.set()
-
-    async def call(self, function: Callable[[], T]) -> T:
-        if not self._idle.is_set():
-            raise PeerTimeoutError("the last read is still stuck")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def finish(result: T | None, error: Exception | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)  # type: ignore[arg-type]
-
-        def run() -> None:
-            try:
-                outcome: tuple[T | None, Exception | None] = (function(), None)
-            except Exception as error:
-                outcome = (None, error)
-            self._idle.set()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(finish, *outcome)
-
-        self._idle.clear()
-        threading.Thread(target=run, name="metagraph", daemon=True).start()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await future
-        except TimeoutError:
-            raise PeerTimeoutError(f"no answer within {self._timeout_s:g} s") from None
-
-
-def open_chain(network: NetworkTable, *, loopback_only: bool = False) -> ChainView:
-    """The chain that the settings name.
+        folder: Where the last good metagraph is kept; None: nowhere.
 
     Raises:
         ConfigError: an unknown kind, or a file that can't be used.
     """
     if network.chain == "bittensor":
-        return BittensorChain(network)
+        from subnet17.mining.metagraph import BittensorChain  # noqa: PLC0415 - it needs what stands here
+
+        return BittensorChain(network, folder=folder)
     if network.chain.startswith(STATIC_PREFIX):
         path = Path(network.chain.removeprefix(STATIC_PREFIX)).expanduser()
         return StaticChain(path, loopback_only=loopback_only)

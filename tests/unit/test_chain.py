@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
+from bittensor.core.chain_data.metagraph_info import MetagraphInfo, MetagraphInfoParams
 from peers import key, neuron
 
 from subnet17.errors import ConfigError, PeerError
-from subnet17.mining.chain import BittensorChain, StaticChain, neurons_of, open_chain, select_validators
+from subnet17.mining.chain import StaticChain, open_chain, select_validators
+from subnet17.mining.metagraph import MAX_STUCK, BittensorChain, facts_of, neurons_of
 from subnet17.settings import NetworkTable
 
 NOWHERE = "0.0.0.0"  # noqa: S104 - what the chain says of neurons that do not serve
@@ -157,6 +160,147 @@ async def test_a_failing_chain_keeps_the_last_neurons() -> None:
         await chain.read()
     first = await chain.read()
     assert await chain.read() == first
+
+
+def rich_metagraph() -> SimpleNamespace:
+    """With all that bittensor 10.5.0 fills in."""
+    rich = metagraph()
+    rich.incentive = np.array([0.25, 0.75, np.nan, 0.0], np.float32)
+    rich.emission = np.array([10.0, 30.0, 0.0, 0.0], np.float32)
+    rich.validator_permit = np.array([True, False, False, False])
+    rich.pruning_score = [0.5, 0.25, 0.0]  # shorter than it should be
+    rich.block_at_registration = [100, 7_000, 0, 0]
+    rich.block = np.array([7_200])
+    rich.hparams = SimpleNamespace(immunity_period=5000)
+    rich.max_uids = 256
+    return rich
+
+
+def test_what_the_metagraph_tells_beyond_addresses_is_taken_where_it_is_there() -> None:
+    first, second, third = neurons_of(rich_metagraph())
+    assert (first.incentive, first.emission, first.pruning_score) == (0.25, 10.0, 0.5)
+    assert (first.validator_permit, first.registered_block) == (True, 100)
+    assert second.validator_permit is False
+    assert third.incentive is None
+    assert neurons_of(metagraph())[0].incentive is None
+    facts = facts_of(rich_metagraph(), read_at_s=5.0)
+    assert (facts.block, facts.immunity_blocks, facts.max_neurons) == (7_200, 5000, 256)
+    assert facts_of(metagraph(), read_at_s=5.0).block is None
+
+
+def test_a_real_metagraph_of_bittensor_has_what_is_read() -> None:
+    from bittensor.core.metagraph import Metagraph  # noqa: PLC0415 - heavy
+
+    empty = Metagraph(netuid=17, network="finney", sync=False)
+    assert neurons_of(empty) == ()
+    for name in ("uids", "hotkeys", "S", "axons", "incentive", "emission", "validator_permit", "block"):
+        assert hasattr(empty, name), name
+    for name in ("pruning_score", "block_at_registration", "max_uids"):
+        assert name in MetagraphInfo.__dataclass_fields__, name
+    assert "immunity_period" in MetagraphInfoParams.__dataclass_fields__
+
+
+def broken() -> Any:
+    raise OSError("no route")
+
+
+async def test_the_last_good_metagraph_on_disk_serves_a_start_without_the_chain(tmp_path: Path) -> None:
+    wall_s = 1_000_000.0
+    settings = NetworkTable(metagraph_max_age_s=3600)
+    before = BittensorChain(settings, folder=tmp_path, fetch=rich_metagraph, wall_s=lambda: wall_s)
+    neurons = await before.read()
+    chain = BittensorChain(settings, folder=tmp_path, fetch=broken, wall_s=lambda: wall_s + 3599)
+    with structlog.testing.capture_logs() as lines:
+        assert await chain.read() == neurons
+    assert [line["age_s"] for line in lines] == [3599]
+    assert chain.facts == before.facts
+    assert chain.is_registered("5A") is True
+    assert chain.refresh_s == 30.0
+    assert before.refresh_s == settings.metagraph_refresh_s
+
+
+async def test_a_metagraph_that_is_too_old_or_of_another_network_is_not_used(tmp_path: Path) -> None:
+    wall_s = 1_000_000.0
+    settings = NetworkTable(metagraph_max_age_s=3600)
+    await BittensorChain(settings, folder=tmp_path, fetch=metagraph, wall_s=lambda: wall_s).read()
+    later = BittensorChain(settings, folder=tmp_path, fetch=broken, wall_s=lambda: wall_s + 3601)
+    with structlog.testing.capture_logs() as lines, pytest.raises(PeerError, match="no route"):
+        await later.read()
+    assert [line["age_s"] for line in lines] == [3601]
+    test_network = NetworkTable(subtensor_network="test")
+    other = BittensorChain(test_network, folder=tmp_path, fetch=broken, wall_s=lambda: wall_s)
+    with pytest.raises(PeerError, match="no route"):
+        await other.read()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"neurons": [5]}', b"\xff\xfe", b"[" * 100_000])
+async def test_a_broken_file_on_disk_is_told_and_not_used(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "metagraph-17.json").write_bytes(content)
+    with structlog.testing.capture_logs() as lines, pytest.raises(PeerError):
+        await BittensorChain(NetworkTable(), folder=tmp_path, fetch=broken).read()
+    assert [line["event"] for line in lines] == ["the metagraph on disk can't be read"]
+
+
+async def test_a_metagraph_without_neurons_replaces_no_good_one(tmp_path: Path) -> None:
+    empty = SimpleNamespace(uids=[], hotkeys=[], S=[], axons=[])
+    answers = [metagraph(), empty]
+    chain = BittensorChain(NetworkTable(), folder=tmp_path, fetch=lambda: answers.pop(0))
+    first = await chain.read()
+    assert await chain.read() == first
+    again = BittensorChain(NetworkTable(), folder=tmp_path, fetch=broken)
+    assert await again.read() == first
+
+
+async def test_a_folder_that_cannot_be_written_does_not_stop_the_mining(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    chain = BittensorChain(NetworkTable(), folder=tmp_path / "file", fetch=metagraph)
+    assert len(await chain.read()) == 2
+
+
+async def test_a_read_that_is_stuck_for_long_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, calls = threading.Event(), []
+
+    def fetch() -> Any:
+        calls.append(1)
+        if len(calls) < 3:
+            release.wait(5)
+        return metagraph()
+
+    monkeypatch.setattr("subnet17.mining.metagraph.STUCK_S", 0.0)
+    chain = BittensorChain(NetworkTable(), fetch=fetch, timeout_s=0.05)
+    for _ in range(2):
+        with pytest.raises(PeerError):
+            await chain.read()
+    assert len(await chain.read()) == 2
+    release.set()
+
+
+async def test_so_many_reads_may_be_stuck_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, calls = threading.Event(), []
+
+    def fetch() -> Any:
+        calls.append(1)
+        release.wait(5)
+        return metagraph()
+
+    monkeypatch.setattr("subnet17.mining.metagraph.STUCK_S", 0.0)
+    chain = BittensorChain(NetworkTable(), fetch=fetch, timeout_s=0.005)
+    for _ in range(MAX_STUCK + 5):
+        with pytest.raises(PeerError):
+            await chain.read()
+    assert len(calls) == MAX_STUCK + 1
+    release.set()
+
+
+def test_a_static_file_may_tell_the_standing_too_and_is_named_by_its_path_and_by_whom_it_lists(
+    tmp_path: Path,
+) -> None:
+    entries = [entry(incentive=0.5, pruning_score=0.1, registered_block=3, validator_permit=True)]
+    chain = StaticChain(write(tmp_path / "n.json", entries))
+    copy = StaticChain(write(tmp_path / "copy.json", entries))
+    other = StaticChain(write(tmp_path / "other.json", [entry(port=9)]))
+    assert len(set(chain.names) & set(copy.names)) == 1
+    assert not set(chain.names) & set(other.names)
 
 
 async def test_a_stuck_chain_is_left_and_not_asked_twice_at_a_time() -> None:
