@@ -18,7 +18,7 @@ from rich.console import Console
 from subnet17.localnet.simulate.day import Outcome, Plan, simulate
 from subnet17.localnet.simulate.policies import POLICIES, Policy
 from subnet17.localnet.simulate.report import broken_promises, policy_table, validator_table
-from subnet17.localnet.simulate.tempers import TEMPERS
+from subnet17.localnet.simulate.tempers import CATALOGUE, MIXED
 from subnet17.log import configure_logging
 
 TABLE_COLUMNS = 150
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = _parser().parse_args(arguments)
     plan = Plan(
-        tempers=tuple(islice(cycle(TEMPERS), given.validators)),
+        tempers=[CATALOGUE[name] for name in islice(cycle(given.tempers), given.validators)],
         seed=given.seed,
         hours=given.hours,
         generation_s=given.generation_s,
@@ -79,6 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same table")
     parser.add_argument("--hours", type=_within(0.1, 1000.0), default=24.0, metavar="H")
     parser.add_argument("--validators", type=int, choices=range(1, 41), default=8, metavar="1..40")
+    parser.add_argument(
+        "--tempers",
+        nargs="+",
+        choices=CATALOGUE,
+        default=[temper.name for temper in MIXED],
+        metavar="NAME",
+        help=f"dealt to the validators in turn; of: {', '.join(CATALOGUE)}",
+    )
     parser.add_argument(
         "--generation-s", type=_within(0.1, 600.0), default=20.0, metavar="S", help="mean time of one"
     )

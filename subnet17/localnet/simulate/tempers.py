@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,11 +15,16 @@ from subnet17.localnet.simulate.faults import (
     Fault,
     Sometimes,
     behave,
+    drip,
     fail,
+    flood,
+    hang,
     lose_reply,
+    name_other_task,
     refuse,
     reset,
     reset_after,
+    talk_garbage,
 )
 from subnet17.localnet.simulate.quality import Quality
 from subnet17.localnet.simulate.validator import PORT, Pace, SimulatedValidator
@@ -76,7 +82,17 @@ async def forget_us(validator: SimulatedValidator, rng: random.Random) -> None:
         validator.registered |= known
 
 
-TEMPERS = (
+async def change_ids(validator: SimulatedValidator, rng: random.Random) -> None:
+    """Gives every task in somebody's hands another id, every few seconds."""
+    while True:
+        await asyncio.sleep(rng.uniform(2.0, 10.0))
+        for standing in validator.page.miners.values():
+            if standing.task is not None:
+                other = str(uuid.UUID(int=rng.getrandbits(128), version=4))
+                standing.task = standing.task.model_copy(update={"id": other})
+
+
+MIXED = (
     Temper("fast", healthy=True, pace=Pace((0.02, 0.08), (0.2, 0.6)), bias=0.01),
     Temper("slow", healthy=True, pace=Pace((0.8, 1.6), (2.0, 4.0)), skew_s=0.4),
     Temper(
@@ -90,7 +106,24 @@ TEMPERS = (
     Temper("duplicating", healthy=True, repeats=0.25, bias=-0.01),
     Temper("clock off", healthy=True, skew_s=-3600.0),
 )
-"""One of each, in the order in which validators are dealt them."""
+"""What a miner meets on an ordinary day."""
+
+MISBEHAVING = (
+    Temper("hang", faults={hang: 1.0}),
+    Temper("reset", faults={reset: 1.0}),
+    Temper("drip", faults={drip: 1.0}),
+    Temper("500", faults={fail: 1.0}),
+    Temper("garbage", faults={talk_garbage: 1.0}),
+    Temper("flood", faults={flood: 1.0}),
+    Temper("wrong task", faults={name_other_task: 1.0}),
+    Temper("changed id", habit=change_ids),
+    Temper("hour ahead", skew_s=3600.0),
+    Temper("hour behind", skew_s=-3600.0),
+)
+"""Validators that nobody can work with, and clocks that one must follow."""
+
+GOOD = Temper("good", healthy=True)
+CATALOGUE = {temper.name: temper for temper in (GOOD, *MIXED, *MISBEHAVING)}
 
 
 class RepeatingDeck(TaskDeck):
