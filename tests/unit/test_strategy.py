@@ -147,7 +147,7 @@ def test_no_candidate_is_started_when_none_may_be() -> None:
 
 
 def rate(line: float, chances: list[float]) -> float:
-    """Accepted results per second when tasks come with these P(accept) and those above a line are submitted."""
+    """Accepted results per second: tasks come with these P(accept), those above a line are submitted."""
     submitted = [p for p in chances if p > line]
     return sum(submitted) / (300.0 * len(chances) + 600.0 * sum(1.0 - p for p in submitted))
 
