@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from subnet17.localnet.simulate.day import Outcome, Plan, simulate
+from subnet17.localnet.simulate.day import Plan, simulate
+from subnet17.localnet.simulate.outcome import Outcome
 from subnet17.localnet.simulate.policies import OURS
 from subnet17.localnet.simulate.tempers import GOOD, MISBEHAVING, Temper
 

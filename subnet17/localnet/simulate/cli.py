@@ -15,7 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from subnet17.localnet.simulate.day import Outcome, Plan, simulate
+from subnet17.localnet.simulate.day import Plan, simulate
+from subnet17.localnet.simulate.outcome import Outcome
 from subnet17.localnet.simulate.policies import POLICIES, Policy
 from subnet17.localnet.simulate.report import broken_promises, policy_table, validator_table
 from subnet17.localnet.simulate.tempers import CATALOGUE, MIXED

@@ -1,11 +1,10 @@
-"""Runs one policy through so many hours of virtual time and reads what the validators wrote down."""
+"""Runs one policy through so many hours of virtual time."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
-from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,28 +13,21 @@ from pathlib import Path
 import bittensor as bt
 import httpx
 
-from subnet17.localnet.ledger import Kind
 from subnet17.localnet.pictures import draw_pictures
-from subnet17.localnet.rules import Rules
+from subnet17.localnet.simulate.outcome import HOUR_S, WARM_UP_S, Outcome, outcome_of
 from subnet17.localnet.simulate.policies import Policy
 from subnet17.localnet.simulate.quality import Quality
 from subnet17.localnet.simulate.servers import GenerationServer, ValidationServer
 from subnet17.localnet.simulate.tempers import Habit, Temper, make_validator
 from subnet17.localnet.simulate.validator import SimulatedValidator
 from subnet17.localnet.simulate.wire import Host, Wire
-from subnet17.localnet.virtual_time import START_S, VIRTUAL_CLOCK, run_virtually
+from subnet17.localnet.virtual_time import VIRTUAL_CLOCK, run_virtually
 from subnet17.mining.chain import StaticChain
 from subnet17.mining.miner import Miner
 from subnet17.mining.servers import Servers
 from subnet17.mining.transport import Transport
 from subnet17.settings import MinerTable, NetworkTable, OperationsTable, Settings
 
-HOUR_S = 3600.0
-WINDOW_S = 4 * HOUR_S
-WARM_UP_S = 300.0
-"""One cooldown: at first all validators are ready, and a few slots can't serve all of them at once."""
-SAMPLE_S = 600.0
-"""Between two looks at the reward."""
 MINER_URI = "//Miner"
 GENERATION, VALIDATION = "10.1.0.1:8093", "10.1.0.1:8094"
 
@@ -58,31 +50,6 @@ class Plan:
     slots: int = 2
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What one validator saw.
-
-    Attributes:
-        windows: Accepted results in each whole window of 4 h after the warm-up.
-        reward: Accepted results of the last 4 h times the duel rating, averaged after the warm-up.
-        rating: The duel rating at the end.
-    """
-
-    temper: str
-    healthy: bool
-    stake: float
-    counts: dict[Kind, int]
-    bad_signatures: int
-    bad_nonces: int
-    windows: tuple[int, ...]
-    reward: float
-    rating: float
-
-    def count(self, kind: Kind) -> int:
-        """How often something happened."""
-        return self.counts.get(kind, 0)
-
-
 def simulate(policy: Policy, plan: Plan, folder: Path) -> list[Outcome]:
     """Runs a miner, from its start to its orderly end.
 
@@ -101,7 +68,8 @@ def simulate(policy: Policy, plan: Plan, folder: Path) -> list[Outcome]:
     random.seed(plan.seed)  # libraries' jitter
     run_virtually(_mine(policy, plan, validators, quality, keypair, folder))
     return [
-        _outcome(validator, temper, plan) for validator, temper in zip(validators, plan.tempers, strict=True)
+        outcome_of(validator, temper, hours=plan.hours)
+        for validator, temper in zip(validators, plan.tempers, strict=True)
     ]
 
 
@@ -174,37 +142,3 @@ def _chain(validators: list[SimulatedValidator], miner: str, folder: Path) -> St
     own = {"uid": len(neurons), "hotkey": miner, "ip": "0.0.0.0", "port": 0}  # noqa: S104 - it serves nothing
     path.write_text(json.dumps([*neurons, own]))
     return StaticChain(path)
-
-
-def _outcome(validator: SimulatedValidator, temper: Temper, plan: Plan) -> Outcome:
-    page, refused = validator.page, validator.door.refused
-    start_s = START_S + validator.skew_s + WARM_UP_S
-    accepted = page.entries.get("accepted", [])
-    times = [entry.at_s - start_s for entry in accepted]
-    ratings = [entry.duel_rating or 0.0 for entry in accepted]
-    return Outcome(
-        temper=temper.name,
-        healthy=temper.healthy,
-        stake=validator.neuron.stake,
-        counts=dict(page.counts),
-        bad_signatures=page.counts.get("bad_signatures", 0) + refused["signature"] + refused["nonce order"],
-        bad_nonces=refused["nonce age"],
-        windows=_windows(times, plan.hours * HOUR_S),
-        reward=_mean_reward(times, ratings, plan.hours * HOUR_S),
-        rating=ratings[-1] if ratings else 0.0,
-    )
-
-
-def _windows(times: list[float], end_s: float) -> tuple[int, ...]:
-    """Counts in each whole window. `times` rise."""
-    starts = range(0, int(end_s - WINDOW_S) + 1, int(WINDOW_S))
-    return tuple(bisect_right(times, start + WINDOW_S) - bisect_right(times, start) for start in starts)
-
-
-def _mean_reward(times: list[float], ratings: list[float], end_s: float) -> float:
-    """The reward rule, looked at in even steps."""
-    window_s = Rules().reward_window_s
-    looks = [SAMPLE_S * n for n in range(1, int(end_s / SAMPLE_S) + 1)]
-    seen = [(bisect_right(times, at_s), bisect_right(times, at_s - window_s)) for at_s in looks]
-    rewards = [(until - since) * ratings[until - 1] for until, since in seen if until]
-    return sum(rewards) / len(looks) if looks else 0.0

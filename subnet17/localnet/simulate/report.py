@@ -8,7 +8,7 @@ from rich.table import Table
 
 from subnet17.localnet.ledger import Kind
 from subnet17.localnet.rules import Rules
-from subnet17.localnet.simulate.day import WINDOW_S, Outcome
+from subnet17.localnet.simulate.outcome import WINDOW_S, Outcome
 from subnet17.localnet.simulate.policies import OURS, Policy
 
 MOST_ACCEPTS = int(WINDOW_S / Rules().task_cooldown_s)
