@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,12 +86,20 @@ def import_pyrender(platform: GlPlatform) -> Any:
     try:
         if platform.name == "osmesa":
             _complete_osmesa()
+        _leave_out_viewer()
         import pyrender  # noqa: PLC0415 - takes two seconds, and chooses the platform
     except Exception as error:
         raise UnavailableError(
             f"meshes can't be drawn: pyrender does not import: {type(error).__name__}: {error}"[:300]
         ) from None
     return pyrender
+
+
+def _leave_out_viewer() -> None:
+    """Puts an empty module in the place of pyrender's windows: pyglet fails beside half of X's libraries."""
+    viewer = types.ModuleType("pyrender.viewer")
+    viewer.Viewer = None  # type: ignore[attr-defined]
+    sys.modules.setdefault(viewer.__name__, viewer)
 
 
 def _complete_osmesa() -> None:
