@@ -6,21 +6,26 @@ source "$(dirname "${BASH_SOURCE[0]}")/scripts/environment.sh"
 
 usage() {
     cat <<'TEXT'
-usage: ./setup_mining_environment.sh [--cpu|--gpu] [--dev] [--no-node]
+usage: ./setup_mining_environment.sh [--cpu|--gpu] [--dev] [--no-node] [--check [--local]]
   --cpu      without CUDA libraries (default where no NVIDIA driver answers)
   --gpu      with the libraries of requirements-gpu.txt
   --dev      also what the tests need: the libraries of requirements-gpu.txt too, which they run on the CPU
   --no-node  leave Node and PM2 alone
+  --check    change nothing: say what is missing or wrong on this machine, with the fix for each.
+             Exit code 0: all is well, 1: warnings, 2: errors
+  --local    with --check: for a local subnet, so without wallet, registration and the time
 TEXT
 }
 
-target=auto dev=no node=yes
+target=auto dev=no node=yes check=no local=no
 while [ $# -gt 0 ]; do
     case "$1" in
         --cpu) target=cpu ;;
         --gpu) target=gpu ;;
         --dev) dev=yes ;;
         --no-node) node=no ;;
+        --check) check=yes ;;
+        --local) local=yes ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; echo "error: unknown flag $1" >&2; exit 2 ;;
     esac
@@ -29,6 +34,21 @@ done
 if [ "$target" = auto ]; then
     if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; then target=gpu; else target=cpu; fi
 fi
+
+if [ "$check" = yes ]; then
+    python="$(chosen_python)"
+    flags=(--target "$target")
+    if up_to_date; then flags+=(--installed); fi
+    if [ "$local" = yes ]; then flags+=(--local); fi
+    if [ "$dev" = yes ]; then flags+=(--dev); fi
+    if [ "$node" = no ]; then flags+=(--no-node); fi
+    [ -n "$python" ] || python="$(system_python 2>/dev/null)" || python="$(command -v python3)" || {
+        echo "ERROR   python       there is none. Debian/Ubuntu: apt-get install python3.11 python3.11-venv" >&2
+        exit 2
+    }
+    exec "$python" -m subnet17.ops.check "${flags[@]}"
+fi
+if [ "$local" = yes ]; then usage >&2; echo "error: --local goes with --check" >&2; exit 2; fi
 
 check_disk() {
     local free_kb need_kb=3000000
