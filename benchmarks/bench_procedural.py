@@ -21,8 +21,9 @@ sys.path.insert(0, str(REPO))
 from subnet17.generation.procedural_backend import generate, load  # noqa: E402
 from subnet17.generation.request import GenerationRequest  # noqa: E402
 from subnet17.procedural.model import families  # noqa: E402
+from subnet17.settings import GenerationTable  # noqa: E402
 
-SPLATS = 100_000
+TABLE = GenerationTable()
 
 
 def main() -> None:
@@ -31,15 +32,14 @@ def main() -> None:
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th prompt")
     every = parser.parse_args().every
-    load(SPLATS)
+    load(TABLE)
     local = (REPO / "subnet17" / "localnet" / "prompts.txt").read_text(encoding="utf-8").splitlines()
     sets = {
         "one of each family": [f"a {family.words[0]}" for family in families().values()],
         "prompts of the local subnet": [line for line in local if line and not line.startswith("#")],
     }
-    print(
-        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {SPLATS} splats"
-    )
+    processor = platform.processor() or platform.machine()
+    print(f"{processor}, Python {platform.python_version()}, {TABLE.splat_count} splats")
     for name, prompts in sets.items():
         measure(name, prompts[::every])
 
@@ -49,7 +49,7 @@ def measure(name: str, prompts: list[str]) -> None:
     understood = 0
     for prompt in prompts:
         started_s = time.perf_counter()
-        asset = generate(GenerationRequest(prompt, None, 1, "spz", "balanced"), SPLATS)
+        asset = generate(GenerationRequest(prompt, None, 1, "spz", "balanced"), TABLE)
         spent.append((time.perf_counter() - started_s, prompt))
         understood += not asset.notes
     seconds = sorted(seconds for seconds, _ in spent)

@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 import structlog
@@ -67,7 +67,6 @@ def configure_logging(*, service: str, level: str = "info", form: str = "console
         shared.append(structlog.processors.format_exc_info)
     structlog.configure(
         processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(stream),  # type: ignore[arg-type]  # it only writes and flushes
         cache_logger_on_first_use=False,
     )
@@ -76,10 +75,19 @@ def configure_logging(*, service: str, level: str = "info", form: str = "console
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
+    set_log_level(level)
     for name in WIRE_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def set_log_level(level: str) -> None:
+    """Changes the least level of a process that logs already, for all its loggers."""
+    global _style  # noqa: PLW0603 - one per process
+    _style = replace(_style, level=level)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(least))
+    logging.getLogger().setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
 
 
 def log_style() -> LogStyle:

@@ -72,11 +72,11 @@ class ServerTable(_Table):
     worker_memory_bytes: int = Field(
         6 * 2**30, ge=2**28, description="Address-space limit of one CPU worker."
     )
-    max_concurrent_requests: int = Field(
+    max_concurrent_requests: Live[int] = Field(
         8, ge=1, le=1024, description="Admitted requests: running and queued."
     )
-    request_timeout_s: Seconds = Field(120.0, description="A job that takes longer is killed.")
-    circuit_breaker_failure_threshold: int = Field(
+    request_timeout_s: Live[Seconds] = Field(120.0, description="A job that takes longer is killed.")
+    circuit_breaker_failure_threshold: Live[int] = Field(
         5, ge=1, le=1000, description="Server faults in the window before the breaker may open."
     )
     load_timeout_s: Seconds = Field(
@@ -94,13 +94,13 @@ class DeviceTable(ServerTable):
     vram_limit_bytes: int = Field(
         0, ge=0, description="What this server's models may take of a GPU; 0: all of it."
     )
-    memory_cleanup_threshold: float = Field(
+    memory_cleanup_threshold: Live[float] = Field(
         0.9,
         ge=0.5,
         le=1,
         description="Share of a GPU in use by all processes from which idle models move out; 1: never.",
     )
-    idle_unload_s: float = Field(
+    idle_unload_s: Live[float] = Field(
         0.0, ge=0, le=86_400, description="Without work for so long, all models are moved out; 0: never."
     )
 
@@ -112,10 +112,10 @@ class GenerationTable(DeviceTable):
     backend: Literal["auto", "procedural", "flux-hunyuan"] = Field(
         "auto", description="What generates; auto: flux-hunyuan where a GPU and its packages are there."
     )
-    profile: Literal["speed", "balanced", "quality"] = Field(
+    profile: Live[Literal["speed", "balanced", "quality"]] = Field(
         "balanced", description="Work per asset where a request does not say; balanced: as set here."
     )
-    splat_count: int = Field(
+    splat_count: Live[int] = Field(
         100_000, ge=7000, le=2_000_000, description="Splats of an asset in the balanced profile."
     )
     text_to_image_model: str = Field(
@@ -124,7 +124,7 @@ class GenerationTable(DeviceTable):
     text_to_image_revision: str = Field(
         "", description="Commit of the picture model on the hub; empty: the pinned one of a known model."
     )
-    image_steps: int = Field(4, ge=1, le=100, description="Denoising steps of the picture.")
+    image_steps: Live[int] = Field(4, ge=1, le=100, description="Denoising steps of the picture.")
     image_size_px: int = Field(512, ge=64, le=2048, description="Side of the picture.")
     background: Literal["auto", "network", "plain"] = Field(
         "auto", description="Background removal; auto: a network where its weights lie in background_model."
@@ -138,12 +138,12 @@ class GenerationTable(DeviceTable):
     vae_subfolder: str = Field(
         "", description="Shape decoder to use instead of the variant's own, such as hunyuan3d-vae-v2-0-turbo."
     )
-    num_inference_steps: int = Field(30, ge=1, le=200, description="Steps of the shape model.")
-    guidance_scale: float = Field(
+    num_inference_steps: Live[int] = Field(30, ge=1, le=200, description="Steps of the shape model.")
+    guidance_scale: Live[float] = Field(
         5.0, ge=0, le=30, description="Of the shape model; distilled variants have it built in."
     )
-    octree_resolution: int = Field(384, ge=16, le=1024, description="Cells per side of the volume.")
-    mc_algo: Literal["mc", "dmc"] = Field("mc", description="Surface extraction of mesh formats.")
+    octree_resolution: Live[int] = Field(384, ge=16, le=1024, description="Cells per side of the volume.")
+    mc_algo: Live[Literal["mc", "dmc"]] = Field("mc", description="Surface extraction of mesh formats.")
     texture: Literal["auto", "projection", "paint"] = Field(
         "auto",
         description="Colours: from the picture, or painted by Hunyuan3D-Paint, slower; auto: painted in the"
@@ -233,11 +233,6 @@ class MinerTable(_Table):
     journal_max_bytes: int = Field(
         20 * 10**9, ge=0, description="Of kept assets; beyond it the oldest answered tasks are forgotten."
     )
-    min_free_disk_bytes: int = Field(
-        2 * 10**9,
-        ge=0,
-        description="With less left no tasks are pulled; on a network of this machine a tenth is enough.",
-    )
     min_validator_stake: float = Field(1000.0, ge=0, description="Neurons with less are not asked for tasks.")
     blocked_validators: list[str] = Field(
         default_factory=list, description="Hotkeys of validators that are never asked for tasks."
@@ -306,7 +301,9 @@ class NetworkTable(_Table):
 class OperationsTable(_Table):
     """Logs, data and supervision."""
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_level: Live[Literal["debug", "info", "warning", "error"]] = Field(
+        "info", description="Least level logged."
+    )
     log_format: Literal["console", "json"] = Field("console", description="For people or for machines.")
     log_dir: str = Field("logs", description="Folder of the log files.")
     log_max_bytes: int = Field(

@@ -6,31 +6,55 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from subnet17.settings import LIVE, SHORT_NAMES, Settings, known_keys, table_of
+from subnet17.settings_sources import CONFIG_VARIABLE, MAX_CONFIG_BYTES
 
-from subnet17.settings import SHORT_NAMES, Settings
-from subnet17.settings_sources import CONFIG_VARIABLE
+INTRODUCTION = """# Configuration
+
+`mining.toml` < environment < command line. Made by `python -m subnet17.settings_doc`.
+
+Any key as environment variable: `S17_TABLE__KEY`, for example `S17_GENERATION__PORT=8093`. `{config}` names
+another file. Short names: {short}.
+
+## Changing settings while it runs
+
+The servers and the miner follow `mining.toml`. A changed file is read and checked whole, with the
+environment and command line of the start, which still come first. Keys marked **live** below take effect
+together, within about a second; work that is under way ends under the settings it began with. Changes of
+the others wait for a restart of the process whose table it is: `needs_restart` shows what runs and what the
+file says.
+
+What can't be used changes nothing at all, and the last good settings stay: an unknown key, a value out of
+range, a file that isn't TOML, is empty, gone, unreadable, or larger than {kib} KiB. So does a set of
+changes that would only be right together with one that waits for a restart. Write a new file and rename it
+over the old one: one that is written slowly in place may be read in the middle, and a part of a file can be
+valid.
+
+Each process tells how it stands under `settings` in its `/status/`: the values of its `live` keys in force,
+a `stamp` (the same where all its settings are), `needs_restart`, the number of `reloads`, and the last
+`error`, empty once the file is good again. Each reload is a line in its log, with old and new values; keys
+and seeds of wallets are never shown. A refused file is one line, not one every second."""
 
 
 def describe_settings() -> str:
     """All keys as Markdown, for docs/configuration.md."""
-    lines = [
-        "# Configuration",
-        "",
-        "`mining.toml` < environment < command line. Made by `python -m subnet17.settings_doc`.",
-        "",
-        "Any key as environment variable: `S17_TABLE__KEY`, for example `S17_GENERATION__PORT=8093`. "
-        f"`{CONFIG_VARIABLE}` names another file. Short names: "
-        + ", ".join(f"`{name}` (`{table}.{key}`)" for name, (table, key) in SHORT_NAMES.items())
-        + ".",
-    ]
-    for table, field in Settings.model_fields.items():
-        assert isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)  # noqa: S101
-        lines += ["", f"## `[{table}]`", "", "| key | default | allowed | meaning |", "|---|---|---|---|"]
-        schema = field.annotation.model_json_schema()["properties"]
+    short = ", ".join(f"`{name}` (`{table}.{key}`)" for name, (table, key) in SHORT_NAMES.items())
+    lines = [INTRODUCTION.format(short=short, config=CONFIG_VARIABLE, kib=MAX_CONFIG_BYTES // 1024)]
+    for table in Settings.model_fields:
+        fields = table_of(table).model_fields
+        lines += [
+            "",
+            f"## `[{table}]`",
+            "",
+            "| key | default | allowed | change | meaning |",
+            "|---|---|---|---|---|",
+        ]
+        schema = table_of(table).model_json_schema()["properties"]
         for key, facts in schema.items():
-            default = json.dumps(field.annotation.model_fields[key].get_default(call_default_factory=True))
-            lines.append(f"| `{key}` | `{default}` | {_bounds_of(facts)} | {facts.get('description', '')} |")
+            default = json.dumps(fields[key].get_default(call_default_factory=True))
+            change = "live" if key in known_keys(table, LIVE) else "restart"
+            meaning = facts.get("description", "")
+            lines.append(f"| `{key}` | `{default}` | {_bounds_of(facts)} | {change} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

@@ -23,6 +23,8 @@ PREFIX = "S17_"
 CONFIG_VARIABLE = "S17_CONFIG"
 MAX_CONFIG_BYTES = 64 * 2**10
 """All keys with their explanations fill a quarter of it; the parser's time can grow faster than the size."""
+MAX_DOTS = 200
+"""In a line: the parser takes half a minute for a name of as many parts as fit into a file."""
 
 Tree = dict[str, dict[str, Any]]
 """Table -> key -> value."""
@@ -62,6 +64,8 @@ def parse_config(content: bytes, path: Path, known: Known) -> Tree:
     Raises:
         ConfigError: not TOML, or a table that nobody knows.
     """
+    if (dots := max(line.count(b".") for line in content.split(b"\n"))) > MAX_DOTS:
+        raise ConfigError(f"{path} has a line of {dots} dots, at most {MAX_DOTS} are read", file=str(path))
     try:
         tree = tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # numbers of thousands of digits; lists in lists in lists

@@ -12,10 +12,11 @@ from prometheus_client import Gauge
 from subnet17.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.generation.backends import Backend, answer
 from subnet17.generation.request import MAX_BODY_BYTES, receive
+from subnet17.reload import SettingsFollower
 from subnet17.serving.http import ERROR_RESPONSES, caller_gone, create_service_app
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.workers import WorkerPool
-from subnet17.settings import GenerationTable
+from subnet17.settings import GenerationTable, Settings
 
 BODY_SCHEMA = {
     "type": "object",
@@ -64,6 +65,11 @@ class GenerationService:
             self._level
         )
 
+    def follow(self, settings: Settings) -> None:
+        """See `Service`; a job keeps the settings it came with."""
+        self.settings = settings.generation
+        self.jobs.follow(settings.generation, settings)
+
     def describe(self) -> dict[str, object]:
         """Back end, models, memory and degradation as they are now, for `/status/` and `/health/`."""
         devices = [news for news in self.jobs.pool.news if "device" in news]
@@ -90,7 +96,7 @@ class GenerationService:
         self.jobs.check_open()
         received = await receive(request)
         started_s = time.monotonic()
-        job = (answer, self.backend, received, self.settings.profile)
+        job = (answer, self.backend, received, self.settings)
         asked, asset = await self.jobs.run(*job, deadline=deadline, gone=caller_gone(request))
         headers = {
             "X-Seed": str(asked.seed),
@@ -103,15 +109,20 @@ class GenerationService:
         return Response(asset.data, media_type="application/octet-stream", headers=headers)
 
 
-def create_app(settings: GenerationTable, *, backend: Backend) -> FastAPI:
+def create_app(
+    settings: GenerationTable, *, backend: Backend, follower: SettingsFollower | None = None
+) -> FastAPI:
     """The generation server as an ASGI app.
 
     Args:
         settings: The server's table.
         backend: What generates.
+        follower: Tells of settings that change.
     """
     service = GenerationService(settings, backend)
-    app = create_service_app(service, settings, title="generation-server", max_body_bytes=MAX_BODY_BYTES)
+    app = create_service_app(
+        service, settings, title="generation-server", max_body_bytes=MAX_BODY_BYTES, follower=follower
+    )
 
     async def generate(request: Request) -> Response:
         """A 3D asset of a prompt or a picture, as application/octet-stream."""

@@ -12,7 +12,6 @@ from subnet17.generation import flux_hunyuan_backend, procedural_backend
 from subnet17.generation.asset import GeneratedAsset
 from subnet17.generation.request import (
     GenerationRequest,
-    Profile,
     Received,
     parse_generation_request,
 )
@@ -27,8 +26,8 @@ class Backend:
         name: Sent as X-Backend.
         reason: Why this one was chosen, for the log, `/status/` and `/health/`.
         load: Prepares a worker; takes `args`.
-        generate: Takes a request and `args`.
-        args: Pickled settings of the back end.
+        generate: Takes a request and the settings that it came under.
+        args: Pickled arguments of `load`.
         workers: How many processes it wants; None: as many as the settings say.
         limits_memory: Whether their address space is limited. CUDA reserves far more of it than it uses.
     """
@@ -36,22 +35,22 @@ class Backend:
     name: str
     reason: str
     load: Callable[..., None]
-    generate: Callable[..., GeneratedAsset]
+    generate: Callable[[GenerationRequest, GenerationTable], GeneratedAsset]
     args: tuple[Any, ...]
     workers: int | None = None
     limits_memory: bool = True
 
 
 def answer(
-    backend: Backend, received: Received, default_profile: Profile
+    backend: Backend, received: Received, settings: GenerationTable
 ) -> tuple[GenerationRequest, GeneratedAsset]:
     """One job, in a worker: what was asked for, and the asset.
 
     Raises:
         S17Error: the request can't be parsed, or a stage failed.
     """
-    asked = parse_generation_request(received, default_profile=default_profile)
-    return replace(asked, image=None), backend.generate(asked, *backend.args)  # no picture is sent back
+    asked = parse_generation_request(received, default_profile=settings.profile)
+    return replace(asked, image=None), backend.generate(asked, settings)  # no picture is sent back
 
 
 def choose_backend(settings: GenerationTable, *, data_dir: Path = PROJECT_ROOT / "data") -> Backend:
@@ -85,7 +84,7 @@ def _procedural(settings: GenerationTable, reason: str) -> Backend:
         reason=reason,
         load=procedural_backend.load,
         generate=procedural_backend.generate,
-        args=(settings.splat_count,),
+        args=(settings,),
     )
 
 

@@ -11,8 +11,11 @@ from subnet17.generation.app import create_app
 from subnet17.generation.backends import choose_backend
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
+from subnet17.reload import SettingsFollower
 from subnet17.serving.run import exit_with, serve
-from subnet17.settings import load_settings
+
+TABLES = ("generation", "operations")
+"""What this process uses of the settings."""
 
 
 def main(
@@ -25,9 +28,9 @@ def main(
 ) -> None:
     """Generates 3D assets from text or pictures: POST /generate/, GET /health/ /status/ /metrics."""
     try:
-        settings = load_settings(
-            config, flags={"generation": {"host": host, "port": port, "backend": backend}}
-        )
+        flags = {"host": host, "port": port, "backend": backend}
+        follower = SettingsFollower(TABLES, config, flags={"generation": flags})
+        settings = follower.current
         operations, table = settings.operations, settings.generation
         configure_logging(service="generation", level=operations.log_level, form=operations.log_format)
         cap_log_files(operations.log_max_bytes, operations.log_backups)
@@ -36,7 +39,10 @@ def main(
             "starting", backend=chosen.name, why=chosen.reason, url=f"http://{table.host}:{table.port}"
         )
         code = serve(
-            create_app(table, backend=chosen), host=table.host, port=table.port, api_key=table.api_key
+            create_app(table, backend=chosen, follower=follower),
+            host=table.host,
+            port=table.port,
+            api_key=table.api_key,
         )
     except S17Error as error:
         code = exit_with(error)

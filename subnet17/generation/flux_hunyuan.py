@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ from subnet17.gpu.news import GpuNews
 from subnet17.gpu.pressure import LEVELS, Pressure
 from subnet17.gpu.watcher import Watcher
 from subnet17.log import get_logger
-from subnet17.serving.worker_process import job_deadline, tell
-from subnet17.settings import GenerationTable
+from subnet17.serving.worker_process import add_follower, job_deadline, tell
+from subnet17.settings import GenerationTable, Settings
 
 log = get_logger()
 
@@ -87,7 +88,9 @@ class FluxHunyuan:
         }
         self._news = GpuNews(self._card, self._cache, self._pressure, tell, facts)
         self._news.start()
-        Watcher(self._card, self._cache, self._pressure, settings.memory_cleanup_threshold).start()
+        self._watcher = Watcher(self._card, self._cache, self._pressure, settings.memory_cleanup_threshold)
+        self._watcher.start()
+        add_follower(self._follow)
 
     def warm_up(self) -> None:
         """Loads and compiles all models and makes one asset, so that the first request is as fast as others.
@@ -111,8 +114,12 @@ class FluxHunyuan:
             # The models run; one prompt that fails is no reason to refuse all others.
             log.warning("the rehearsal gave no asset", why=error.message)
 
-    def generate(self, request: GenerationRequest) -> GeneratedAsset:
+    def generate(self, request: GenerationRequest, settings: GenerationTable | None = None) -> GeneratedAsset:
         """Makes one asset.
+
+        Args:
+            request: What is asked for.
+            settings: Its steps, resolution and splats are taken from them; None: those of the start.
 
         Raises:
             InvalidInputError: the picture can't be decoded, shows nothing, or its background can't be told.
@@ -121,7 +128,8 @@ class FluxHunyuan:
             DeviceLostError: the GPU needs a new process.
             StageError: a stage failed.
         """
-        job = FluxHunyuanJob(self._pieces, request, job_deadline())
+        pieces = replace(self._pieces, settings=settings or self._settings)
+        job = FluxHunyuanJob(pieces, request, job_deadline())
         try:
             with telling_loss():
                 made = job.run()
@@ -130,6 +138,10 @@ class FluxHunyuan:
         if level := self._pressure.level.index:
             made.notes.append(f"degradation level {level}: GPU memory is short, work is coarser")
         return made
+
+    def _follow(self, settings: Settings) -> None:
+        table = settings.generation
+        self._watcher.change(threshold=table.memory_cleanup_threshold, idle_unload_s=table.idle_unload_s)
 
     def _free(self) -> None:
         self._pieces.text_to_image.forget()

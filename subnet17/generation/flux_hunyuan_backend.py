@@ -92,7 +92,7 @@ def load(settings: GenerationTable, data_dir: Path) -> None:
     _backend.warm_up()
 
 
-def generate(request: GenerationRequest, settings: GenerationTable, data_dir: Path) -> GeneratedAsset:
+def generate(request: GenerationRequest, settings: GenerationTable) -> GeneratedAsset:
     """Makes one asset; see `FluxHunyuan.generate`."""
     assert _backend is not None  # noqa: S101 - the pool loads a worker before its first job
-    return _backend.generate(request)
+    return _backend.generate(request, settings)

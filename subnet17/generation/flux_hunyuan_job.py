@@ -140,9 +140,12 @@ class FluxHunyuanJob:
         return framed
 
     def _make_latents(self, picture: Image.Image) -> Tensor:
+        guidance = self.pieces.settings.guidance_scale
         with self.stages("shape"), self.pieces.image_to_shape.lease(self.deadline) as held:
             return self._attempt(
-                lambda work, _: held.latents(picture, [self.request.seed], steps=work.shape_steps)
+                lambda work, _: held.latents(
+                    picture, [self.request.seed], steps=work.shape_steps, guidance=guidance
+                )
             )
 
     def _make_cloud(self, latents: Tensor, picture: Image.Image) -> GaussianCloud:

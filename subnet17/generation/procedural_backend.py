@@ -12,23 +12,24 @@ from subnet17.generation.request import GenerationRequest
 from subnet17.procedural.make import Made, make_model, make_model_from_image
 from subnet17.serving.inputs import read_image
 from subnet17.serving.stages import Stages
+from subnet17.settings import GenerationTable
 from subnet17.splat.from_mesh import mesh_to_splats
 from subnet17.splat.visible import drop_hidden_faces
 
 NAME = "procedural"
 
 
-def load(splat_count: int) -> None:
+def load(settings: GenerationTable) -> None:
     """Imports and compiles everything once, by making a piece."""
-    generate(GenerationRequest("a red ball", None, 0, "spz", "speed"), splat_count)
+    generate(GenerationRequest("a red ball", None, 0, "spz", "speed"), settings)
 
 
-def generate(request: GenerationRequest, splat_count: int) -> GeneratedAsset:
+def generate(request: GenerationRequest, settings: GenerationTable) -> GeneratedAsset:
     """Makes one asset.
 
     Args:
         request: What is asked for.
-        splat_count: Splats of the balanced profile.
+        settings: The server's table, for the splat count of the balanced profile.
 
     Raises:
         InvalidInputError: the picture can't be decoded or shows nothing.
@@ -43,7 +44,9 @@ def generate(request: GenerationRequest, splat_count: int) -> GeneratedAsset:
     with stages("visible"):
         mesh = drop_hidden_faces(made.mesh)
     with stages("splats"):
-        cloud = mesh_to_splats(mesh, count=splats_of(request.profile, splat_count), seed=request.seed)
+        cloud = mesh_to_splats(
+            mesh, count=splats_of(request.profile, settings.splat_count), seed=request.seed
+        )
     with stages("write"):
         data = write_cloud(cloud, request.format)
     return GeneratedAsset(data, len(cloud), made.notes, stages.timings_s)

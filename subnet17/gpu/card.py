@@ -23,6 +23,7 @@ class Card:
         self.is_cuda = self.device.type == "cuda"
         self.physical_bytes = self._mem_get_info()[1] if self.is_cuda else psutil.virtual_memory().total
         self._limit_bytes = limit_bytes
+        self._is_limited = bool(limit_bytes)
         self._counted_bytes = 0
         self._lock = threading.Lock()
 
@@ -72,6 +73,11 @@ class Card:
             with torch.cuda.device(self.device):
                 torch.cuda.empty_cache()
 
+    def plan_up_to(self, share: float) -> None:
+        """Without a limit of its own, lets the budget end at this share of the device, 0..1."""
+        if not self._is_limited:
+            self._limit_bytes = int(self.physical_bytes * share)
+
     def cap(self) -> None:
         """Makes the allocator fail beyond `limit_bytes`, whatever lies free beyond it."""
         if self.is_cuda and self._limit_bytes:
@@ -106,10 +112,9 @@ def open_card(device: str, *, limit_bytes: int, cleanup_threshold: float) -> Car
         cleanup_threshold: Used share of the device from which idle models are moved out, 0..1.
     """
     card = Card(device, limit_bytes=limit_bytes)
-    if limit_bytes:
-        card.cap()
-        return card
-    return Card(device, limit_bytes=int(card.physical_bytes * cleanup_threshold))
+    card.cap()
+    card.plan_up_to(cleanup_threshold)
+    return card
 
 
 def _with_index(device: str) -> torch.device:

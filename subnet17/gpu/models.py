@@ -59,7 +59,7 @@ class ModelCache:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.card = card
-        self._idle_unload_s = idle_unload_s
+        self.idle_unload_s = idle_unload_s
         self._reserve_bytes = reserve_bytes
         self._clock = clock
         self._models: dict[str, CachedModel] = {}
@@ -132,9 +132,9 @@ class ModelCache:
     def unload_idle(self) -> int:
         """Moves out what has been idle for `idle_unload_s` and empties the allocator's cache; bytes freed."""
         with self._changed:
-            oldest_s = self._clock() - self._idle_unload_s
+            oldest_s = self._clock() - self.idle_unload_s
             stale = [model for model in self._idle() if model.last_use_s <= oldest_s]
-            if self._moving or not stale or not self._idle_unload_s:
+            if self._moving or not stale or not self.idle_unload_s:
                 return 0
             move = self._claim(_Move(stale))
         log.info("unloading idle models", models=[model.name for model in stale])

@@ -53,6 +53,12 @@ class Watcher:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="memory-watcher", daemon=True)
 
+    def change(self, *, threshold: float, idle_unload_s: float) -> None:
+        """Goes by other limits from the next look on: see `Watcher` and `ModelCache`."""
+        self._threshold = threshold
+        self._card.plan_up_to(threshold)
+        self._cache.idle_unload_s = idle_unload_s
+
     def start(self) -> None:
         """Begins to watch."""
         self._thread.start()

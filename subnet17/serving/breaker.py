@@ -33,12 +33,17 @@ class CircuitBreaker:
     def __init__(
         self, *, min_failures: int = 5, open_s: float = OPEN_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._min_failures = min_failures
+        self._failed: deque[bool] = deque()
+        self.set_min_failures(min_failures)
         self._open_s = open_s
         self._clock = clock
-        self._failed: deque[bool] = deque(maxlen=max(WINDOW, min_failures))
         self._opened_at_s: float | None = None
         self._probing = False
+
+    def set_min_failures(self, min_failures: int) -> None:
+        """Counts on with another threshold; an open breaker stays open until its probe."""
+        self._min_failures = min_failures
+        self._failed = deque(self._failed, maxlen=max(WINDOW, min_failures))
 
     @property
     def state(self) -> State:

@@ -23,8 +23,9 @@ from subnet17 import __version__
 from subnet17.errors import InvalidInputError, OverloadedError, S17Error, TooLargeError, UnauthorizedError
 from subnet17.gpu.monitor import read_gpus
 from subnet17.log import get_logger
+from subnet17.reload import SettingsFollower
 from subnet17.serving.jobs import CallerGoneError, Jobs
-from subnet17.settings import ServerTable
+from subnet17.settings import ServerTable, Settings
 
 log = get_logger()
 
@@ -79,28 +80,50 @@ class Service(Protocol):
     def describe(self) -> dict[str, object]:
         """Its own part of `/status/`: back end and why it was chosen."""
 
+    def follow(self, settings: Settings) -> None:
+        """Takes over changed settings, for requests that come from now on."""
+
 
 def create_service_app(
-    service: Service, settings: ServerTable, *, title: str, max_body_bytes: int
+    service: Service,
+    settings: ServerTable,
+    *,
+    title: str,
+    max_body_bytes: int,
+    follower: SettingsFollower | None = None,
 ) -> FastAPI:
-    """An app with the shared errors, limits and operator routes; the caller adds the routes of the work."""
-    app = FastAPI(title=title, version=__version__, lifespan=_lifespan_of(service.jobs))
+    """An app with the shared errors, limits and operator routes; the caller adds the routes of the work.
+
+    Args:
+        service: What it serves.
+        settings: The server's table.
+        title: Its name.
+        max_body_bytes: Of one request.
+        follower: Followed while the app runs, where its configuration may change.
+    """
+    app = FastAPI(title=title, version=__version__, lifespan=_lifespan_of(service, follower))
     app.state.pool = service.jobs.pool  # where serve() asks whether the device was lost
     _add_error_handlers(app, service.jobs)
-    _add_operator_routes(app, service)
+    _add_operator_routes(app, service, follower)
     app.add_middleware(_BodyLimit, max_body_bytes=max_body_bytes)
     if settings.api_key:
         app.add_middleware(_ApiKey, api_key=settings.api_key)
     return app
 
 
-def _lifespan_of(jobs: Jobs) -> Callable[[FastAPI], Any]:
+def _lifespan_of(service: Service, follower: SettingsFollower | None) -> Callable[[FastAPI], Any]:
+    pool = service.jobs.pool
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(jobs.pool.keep_ready())  # the port answers "starting" meanwhile
+        tasks = [asyncio.create_task(pool.keep_ready())]  # the port answers "starting" meanwhile
+        if follower is not None:
+            follower.add(service.follow)
+            tasks.append(asyncio.create_task(follower.watch()))
         yield
-        loading.cancel()
-        await jobs.pool.close()
+        for task in tasks:
+            task.cancel()
+        await pool.close()
 
     return lifespan
 
@@ -160,7 +183,7 @@ def error_response(error: S17Error, jobs: Jobs | None = None) -> Response:
     return Response(body, status_code=error.status, headers=headers, media_type="application/json")
 
 
-def _add_operator_routes(app: FastAPI, service: Service) -> None:
+def _add_operator_routes(app: FastAPI, service: Service, follower: SettingsFollower | None) -> None:
     jobs = service.jobs
     started_s = time.monotonic()
 
@@ -185,6 +208,7 @@ def _add_operator_routes(app: FastAPI, service: Service) -> None:
             "uptime_s": round(time.monotonic() - started_s, 1),
             **service.describe(),
             **jobs.as_json(),
+            "settings": follower.as_json() if follower else None,
             "system": await asyncio.to_thread(_measure_system),
         }
 

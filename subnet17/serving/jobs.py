@@ -14,7 +14,7 @@ from subnet17.serving.breaker import CircuitBreaker
 from subnet17.serving.queue import JobQueue
 from subnet17.serving.relay import RelayPool
 from subnet17.serving.workers import WorkerPool
-from subnet17.settings import ServerTable
+from subnet17.settings import ServerTable, Settings
 
 R = TypeVar("R")
 
@@ -33,7 +33,7 @@ class Jobs:
 
     def __init__(self, pool: WorkerPool | RelayPool, settings: ServerTable) -> None:
         self.pool = pool
-        self._longest_s = settings.request_timeout_s
+        self.longest_s = settings.request_timeout_s
         self.queue = JobQueue(slots=pool.workers, limit=settings.max_concurrent_requests)
         self.breaker = CircuitBreaker(min_failures=settings.circuit_breaker_failure_threshold)
         self.counts = {"succeeded": 0, "refused": 0, "failed": 0, "shed": 0, "abandoned": 0}
@@ -50,6 +50,18 @@ class Jobs:
             Gauge(name, name.removeprefix("s17_").replace("_", " "), registry=self.registry).set_function(
                 read
             )
+
+    def follow(self, table: ServerTable, settings: Settings) -> None:
+        """Takes over changed settings, for jobs that come from now on.
+
+        Args:
+            table: The server's.
+            settings: All of them, for the workers.
+        """
+        self.pool.follow(settings)
+        self.longest_s = table.request_timeout_s
+        self.queue.set_limit(table.max_concurrent_requests)
+        self.breaker.set_min_failures(table.circuit_breaker_failure_threshold)
 
     @property
     def retry_after_s(self) -> int:
@@ -105,7 +117,7 @@ class Jobs:
             raise
 
     async def _run_admitted(self, job: Callable[..., R], args: tuple[Any, ...], deadline: Deadline) -> R:
-        allowed_s = max(deadline.remaining_s, min(FAIR_JOB_S, self._longest_s))
+        allowed_s = max(deadline.remaining_s, min(FAIR_JOB_S, self.longest_s))
         started_s = time.monotonic()
         try:
             result = await self.pool.run(job, *args, timeout_s=allowed_s)

@@ -27,11 +27,15 @@ class JobQueue:
 
     def __init__(self, *, slots: int, limit: int) -> None:
         self.slots = slots
-        self.limit = max(limit, slots)
+        self.set_limit(limit)
         self.admitted = 0
         self.running = 0
         self._average_s = TYPICAL_JOB_S
         self._free = asyncio.Semaphore(slots)
+
+    def set_limit(self, limit: int) -> None:
+        """Admits up to `limit` from now on; who is in stays in."""
+        self.limit = max(limit, self.slots)
 
     @property
     def waiting(self) -> int:

@@ -19,6 +19,7 @@ from subnet17.deadline import Deadline
 from subnet17.errors import DeadlineError
 from subnet17.serving.handoff import Folders, Parcel, pack, unpack
 from subnet17.serving.workers import WorkerPool
+from subnet17.settings import Settings
 
 R = TypeVar("R")
 
@@ -102,6 +103,11 @@ class RelayPool:
     def news(self) -> list[dict[str, Any]]:
         """What the workers at the back told, then those in front."""
         return [news for pool in self._pools for news in pool.news]
+
+    def follow(self, settings: Settings) -> None:
+        """See `WorkerPool.follow`."""
+        for pool in self._pools:
+            pool.follow(settings)
 
     def check_ready(self) -> None:
         """See `WorkerPool.check_ready`."""

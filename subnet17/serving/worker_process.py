@@ -1,4 +1,4 @@
-"""Inside a worker process: prepares it, runs its jobs, tells the server how it stands."""
+"""Inside a worker process: prepares it, runs its jobs, tells the server of itself, follows its settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 
 from subnet17.deadline import Deadline
 from subnet17.errors import DeviceLostError, S17Error, UnavailableError
-from subnet17.log import LogStyle, configure_logging, get_logger
+from subnet17.log import LogStyle, configure_logging, get_logger, log_style, set_log_level
+from subnet17.serving.board import Board
+from subnet17.settings import Settings
 
 R = TypeVar("R")
 
@@ -26,6 +28,8 @@ MAX_NEWS_BYTES = 4000
 """Up to PIPE_BUF (4096) a write is whole or not done at all: workers share a pipe without a lock."""
 IDLE_JOB_S = 24 * 3600.0
 """Deadline where no job runs."""
+FOLLOW_S = 1.0
+"""Between two looks of an idle worker at the settings."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Preparation:
         service: Name on the log lines.
         news: Where `tell` writes.
         style: How it logs.
+        board: Where the server posts its settings whenever they change.
     """
 
     load: Callable[[], None]
@@ -45,6 +50,7 @@ class Preparation:
     service: str
     news: Connection
     style: LogStyle
+    board: Board
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,19 @@ _connection: Connection | None = None
 _news: dict[str, Any] = {}
 _news_lock = threading.Lock()
 _job_deadline: Deadline | None = None
+_at_work = threading.RLock()
+"""Held while a worker loads or a job runs: settings change between jobs."""
+_board: Board | None = None
+_seen = 0
+"""Number of the newest message taken from the board."""
+_settings: Settings | None = None
+"""From the board; None while the server's first ones stand."""
+_followers: list[Callable[[Settings], None]] = []
 
 
 def prepare(preparation: Preparation) -> None:
     """Runs first in a new worker."""
-    global _load, _connection  # noqa: PLW0603 - one per process, written once
+    global _load, _connection, _board  # noqa: PLW0603 - one per process, written once
     style = preparation.style
     configure_logging(service=preparation.service, level=style.level, form=style.form)
     threading.Thread(target=_die_with_parent, daemon=True).start()
@@ -82,8 +96,10 @@ def prepare(preparation: Preparation) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (preparation.memory_bytes, preparation.memory_bytes))
     _load = preparation.load
     _connection = preparation.news
+    _board = preparation.board
     os.set_blocking(_connection.fileno(), False)
     _try_load()
+    threading.Thread(target=_follow_forever, name="settings", daemon=True).start()
 
 
 def run(job: Callable[..., R], args: tuple[Any, ...], timeout_s: float) -> R | NotLoaded:
@@ -95,16 +111,49 @@ def run(job: Callable[..., R], args: tuple[Any, ...], timeout_s: float) -> R | N
         raise
     except S17Error as error:
         return NotLoaded(error)
-    _job_deadline = Deadline.after(GIVE_UP_SHARE * timeout_s)
-    try:
-        return job(*args)
-    finally:
-        _job_deadline = None
+    with _at_work:
+        _follow()
+        _job_deadline = Deadline.after(GIVE_UP_SHARE * timeout_s)
+        try:
+            return job(*args)
+        finally:
+            _job_deadline = None
 
 
 def job_deadline() -> Deadline:
     """When the job that this process runs had better give up by itself: soon after it is killed."""
     return _job_deadline or Deadline.after(IDLE_JOB_S)
+
+
+def add_follower(follow: Callable[[Settings], None]) -> None:
+    """Has `follow` called with the server's settings when they change, never while a job runs."""
+    _followers.append(follow)
+    if _settings is not None:
+        follow(_settings)
+
+
+def _follow() -> None:
+    """Takes over settings that are new; holds `_at_work`."""
+    global _seen, _settings  # noqa: PLW0603
+    posted = _board.read(after=_seen) if _board else None
+    if posted is None:
+        return
+    _seen, settings = posted
+    _settings = settings
+    if settings.operations.log_level != log_style().level:
+        set_log_level(settings.operations.log_level)
+    for follow in _followers:
+        follow(settings)
+
+
+def _follow_forever() -> None:
+    while True:
+        time.sleep(FOLLOW_S)
+        if _at_work.acquire(blocking=False):  # a worker that is busy follows before its next job
+            try:
+                _follow()
+            finally:
+                _at_work.release()
 
 
 def tell(news: dict[str, Any]) -> None:
@@ -144,7 +193,8 @@ def _try_load() -> None:
     _load_error = None
     tell({"state": "loading"})
     try:
-        _load()
+        with _at_work:
+            _load()
     except S17Error as error:
         _load_error = error
     except Exception as error:

@@ -23,6 +23,7 @@ from pebble import ProcessExpired, ProcessPool
 from subnet17.deadline import Deadline
 from subnet17.errors import DeadlineError, DeviceLostError, S17Error, StageError, UnavailableError
 from subnet17.log import get_logger, log_style
+from subnet17.serving.board import Board
 from subnet17.serving.worker_process import (
     RELOAD_PAUSE_S,
     NotLoaded,
@@ -31,6 +32,7 @@ from subnet17.serving.worker_process import (
     prepare,
     run,
 )
+from subnet17.settings import Settings
 
 R = TypeVar("R")
 
@@ -77,8 +79,9 @@ class WorkerPool:
         self._reason: str | None = "starting"
         self._news: dict[int, dict[str, Any]] = {}
         self._reader, self._writer = multiprocessing.Pipe(duplex=False)
+        self._board = Board()
         self._preparation = Preparation(
-            partial(load, *load_args), memory_bytes, service, self._writer, log_style()
+            partial(load, *load_args), memory_bytes, service, self._writer, log_style(), self._board
         )
         self._mending = asyncio.Lock()
         self._pool = self._make_pool()
@@ -114,6 +117,10 @@ class WorkerPool:
 
     def _in_state(self, state: str) -> list[int]:
         return [news["pid"] for news in self.news if news["state"] == state]
+
+    def follow(self, settings: Settings) -> None:
+        """Has all workers, those that are born later too, follow these settings where they can."""
+        self._board.post(settings)
 
     def check_ready(self) -> None:
         """Raises `UnavailableError` with the reason until a worker was loaded, and when none can be.

@@ -12,11 +12,12 @@ from fastapi.responses import Response
 
 from subnet17.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.errors import UnavailableError, UnsupportedMediaError
+from subnet17.reload import SettingsFollower
 from subnet17.serving.http import ERROR_RESPONSES, caller_gone, create_service_app, media_type_of
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.relay import RelayPool
 from subnet17.serving.workers import WorkerPool
-from subnet17.settings import PROJECT_ROOT, ValidationTable
+from subnet17.settings import PROJECT_ROOT, Settings, ValidationTable
 from subnet17.splat.from_mesh import MIN_SPLATS
 from subnet17.validation import pipeline
 from subnet17.validation.choice import REFERENCE, Choice, needs_device
@@ -91,6 +92,11 @@ class ValidationService:
         self.renderer = renderer
         self.jobs = Jobs(make_pool(settings, scorer, renderer, data_dir), settings)
 
+    def follow(self, settings: Settings) -> None:
+        """See `Service`."""
+        self.settings = settings.validation
+        self.jobs.follow(settings.validation, settings)
+
     def describe(self) -> dict[str, object]:
         """Scorer and renderer, for `/status/` and `/health/`."""
         return {
@@ -126,6 +132,7 @@ def create_app(
     scorer: Choice,
     renderer: Choice,
     data_dir: Path = PROJECT_ROOT / "data",
+    follower: SettingsFollower | None = None,
 ) -> FastAPI:
     """The validation server as an ASGI app.
 
@@ -134,10 +141,15 @@ def create_app(
         scorer: What scores; see choice.py.
         renderer: What renders.
         data_dir: Where the locks of devices lie.
+        follower: Tells of settings that change.
     """
     service = ValidationService(settings, scorer=scorer, renderer=renderer, data_dir=data_dir)
     app = create_service_app(
-        service, settings, title="validation-server", max_body_bytes=settings.max_body_bytes
+        service,
+        settings,
+        title="validation-server",
+        max_body_bytes=settings.max_body_bytes,
+        follower=follower,
     )
 
     async def validate_text(request: Request) -> Response:

@@ -9,10 +9,13 @@ import typer
 from subnet17.errors import S17Error
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
+from subnet17.reload import SettingsFollower
 from subnet17.serving.run import exit_with, serve
-from subnet17.settings import load_settings
 from subnet17.validation.app import create_app
 from subnet17.validation.choice import choose
+
+TABLES = ("validation", "operations")
+"""What this process uses of the settings."""
 
 
 def main(
@@ -27,7 +30,8 @@ def main(
     """Scores 3D assets: POST /validate_txt_to_3d_ply/ /validate_img_to_3d_ply/ /render_duel_view/."""
     try:
         flags = {"host": host, "port": port, "scorer": scorer, "renderer": renderer}
-        settings = load_settings(config, flags={"validation": flags})
+        follower = SettingsFollower(TABLES, config, flags={"validation": flags})
+        settings = follower.current
         operations, table = settings.operations, settings.validation
         configure_logging(service="validation", level=operations.log_level, form=operations.log_format)
         cap_log_files(operations.log_max_bytes, operations.log_backups)
@@ -40,7 +44,13 @@ def main(
             renderer_reason=rendered_by.reason,
             url=f"http://{table.host}:{table.port}",
         )
-        app = create_app(table, scorer=scored_by, renderer=rendered_by, data_dir=settings.data_dir)
+        app = create_app(
+            table,
+            scorer=scored_by,
+            renderer=rendered_by,
+            data_dir=settings.data_dir,
+            follower=follower,
+        )
         code = serve(app, host=table.host, port=table.port, api_key=table.api_key)
     except S17Error as error:
         code = exit_with(error)

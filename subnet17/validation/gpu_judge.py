@@ -18,8 +18,8 @@ from subnet17.gpu.models import ModelCache
 from subnet17.gpu.news import GpuNews
 from subnet17.gpu.pressure import Pressure, attempt
 from subnet17.gpu.watcher import Watcher
-from subnet17.serving.worker_process import tell
-from subnet17.settings import ValidationTable
+from subnet17.serving.worker_process import add_follower, tell
+from subnet17.settings import Settings, ValidationTable
 from subnet17.splat.cameras import Cameras, RenderableCloud, Views, fit_for_render, official_cameras
 from subnet17.splat.gsplat_kernels import load_gsplat
 from subnet17.splat.rasterize_cpu import render_views
@@ -72,7 +72,9 @@ class GpuJudge:
         facts = {"scores": {kind: why or "yes" for kind, why in self._scores.items()}}
         self._news = GpuNews(self._card, self._cache, self._pressure, tell, facts)
         self._news.start()
-        Watcher(self._card, self._cache, self._pressure, settings.memory_cleanup_threshold).start()
+        self._watcher = Watcher(self._card, self._cache, self._pressure, settings.memory_cleanup_threshold)
+        self._watcher.start()
+        add_follower(self._follow)
 
     def warm_up(self) -> None:
         """Loads and compiles all there is and judges a ball: the first request is as fast as others.
@@ -137,6 +139,10 @@ class GpuJudge:
             return
         with torch.cuda.device(self._card.device):
             yield
+
+    def _follow(self, settings: Settings) -> None:
+        table = settings.validation
+        self._watcher.change(threshold=table.memory_cleanup_threshold, idle_unload_s=table.idle_unload_s)
 
     def _free(self) -> None:
         self._cache.evict_idle()

@@ -129,11 +129,11 @@ def failing(work: Callable[..., Any], stage: str) -> Callable[..., Any]:
     return fail_or_work
 
 
-def generate_faulty(request: Any, settings: GenerationTable, data_dir: Path) -> Any:
+def generate_faulty(request: Any, settings: GenerationTable) -> Any:
     faults.clear()
     stage, _, fault = (request.prompt or "").partition(": ")
     faults[stage] = fault
-    return flux_hunyuan_backend.generate(request, settings, data_dir)
+    return flux_hunyuan_backend.generate(request, settings)
 
 
 def tiny_app(settings: GenerationTable, data_dir: Path, load: Callable[..., None] = load_tiny) -> FastAPI:

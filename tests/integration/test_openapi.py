@@ -76,7 +76,7 @@ def validation_schema(in_process: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     )
 
 
-def generate_nothing(request: Any) -> GeneratedAsset:
+def generate_nothing(request: Any, settings: GenerationTable) -> GeneratedAsset:
     return GeneratedAsset(b"asset", 1, [], {})
 
 

@@ -618,7 +618,7 @@ def act(cache: ModelCache, what: str, check: Callable[[Any], None]) -> None:
 @settings(max_examples=25, deadline=None)
 def test_any_mix_of_threads_keeps_the_promises(plans: list[list[str]], limit: int) -> None:
     cache = make_cache(MODELS, limit=limit, clock=time.monotonic)
-    cache._idle_unload_s = 1e-4
+    cache.idle_unload_s = 1e-4
 
     def check(value: Any) -> None:
         home = next(m.residence for m in cache._models.values() if m.value is value)
