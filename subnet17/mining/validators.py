@@ -230,6 +230,11 @@ class Roster:
         elif event == "rejected" and (doubt := self._acceptance.doubt(state.neuron.hotkey)).is_set_aside:
             self.set_aside(state, doubt.reason)
 
+    def note_version(self, state: ValidatorState, version: int, validation_version: str) -> None:
+        """A validator told its versions."""
+        self._changed.add(state.neuron.hotkey)
+        state.version, state.validation_version = version, validation_version
+
     def validator_now_s(self, state: ValidatorState) -> float:
         """Unix seconds on the validator's clock."""
         return self._clock.wall_s() + state.skew_s
