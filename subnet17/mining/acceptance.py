@@ -113,18 +113,21 @@ class Doubt:
 
 @dataclass
 class _Record:
-    """What is known of one validator under one scorer."""
+    """What is known of one validator under one scorer. on_trial: a newcomer until its next verdict."""
 
     outcomes: deque[Outcome] = field(default_factory=lambda: deque(maxlen=MEMORY))
     evidence: Evidence | None = None
     alone: Array | None = None
+    on_trial: bool = False
 
     @property
     def judged(self) -> list[Outcome]:
         return [o for o in self.outcomes if o.score is not None]
 
     def weigh(self, prior: Array) -> Array:
-        """The posterior of the cells."""
+        """The posterior of the cells; the prior itself for one on trial."""
+        if self.on_trial:
+            return prior
         if self.evidence is None:
             self.evidence = _evidence(self.outcomes)
         return self.evidence.weigh(prior)
@@ -150,7 +153,15 @@ class Acceptance:
         self._newest[validator] = scorer
         record = self._records.setdefault((validator, scorer), _Record())
         record.outcomes.append(outcome)
+        record.on_trial = record.on_trial and outcome.score is None
         record.evidence = record.alone = None
+        self._weights.clear()
+
+    def try_again(self, validator: str) -> None:
+        """Takes the validator for a newcomer until its next verdict: for the probe of one set aside."""
+        for (name, _), record in self._records.items():
+            if name == validator:
+                record.on_trial, record.alone = True, None
         self._weights.clear()
 
     def probability(self, validator: str, score: float, threshold: float, *, scorer: str = "") -> float:

@@ -167,6 +167,10 @@ class Roster:
             state.passed_over += 1
         chosen = ready[choice.hotkey]
         chosen.passed_over, chosen.chosen_because = 0, choice.reason
+        if chosen.aside:
+            self._acceptance.try_again(
+                chosen.neuron.hotkey
+            )  # or nothing would be submitted, and nothing learned
         log.debug("validator chosen", validator=chosen.neuron.uid, reason=choice.reason)
         return chosen
 

@@ -149,6 +149,18 @@ def test_a_validator_that_was_given_up_is_slowly_taken_for_a_newcomer_again() ->
     assert acceptance.probability("liar", 0.75, THRESHOLD) > 0.45
 
 
+def test_one_on_trial_is_taken_for_a_newcomer_until_its_next_verdict() -> None:
+    acceptance = among_honest()
+    submit(acceptance, "liar", 0.0, 6)
+    acceptance.try_again("liar")
+    skip(acceptance, "liar", 1)
+    newcomer = acceptance.probability("new", 0.75, THRESHOLD)
+    assert acceptance.probability("liar", 0.75, THRESHOLD) == pytest.approx(newcomer, abs=0.02)
+    submit(acceptance, "liar", 0.0)
+    assert acceptance.probability("liar", 0.75, THRESHOLD) < 0.1
+    assert acceptance.doubt("liar").is_set_aside
+
+
 def test_a_liar_is_set_aside_and_the_evidence_told() -> None:
     acceptance = among_honest()
     submit(acceptance, "liar", 0.0, 4)

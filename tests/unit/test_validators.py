@@ -161,10 +161,15 @@ def test_a_validator_that_scores_0_what_others_accept_is_set_aside_for_a_growing
     scene = Judgements()
     scene.judge(1, 0.79, 10)
     scene.judge(2, 0.81, 10)
-    liar = scene.judge(0, 0.0, 5)
-    assert "rejected 5 of the last 5" in liar.away
+    liar = scene.judge(0, 0.0, 3)
+    assert "rejected 3 of the last 3" in liar.away
     assert liar.ready_s - scene.clock.now_s == pytest.approx(FIRST_ASIDE_S, rel=0.26)
+    assert scene.acceptance.probability(liar.neuron.hotkey, 0.8, 0.6) < 0.2
     scene.clock.now_s = liar.ready_s
+    assert scene.roster.next_ready() is not None
+    while not liar.chosen_because:
+        scene.roster.next_ready()
+    assert scene.acceptance.probability(liar.neuron.hotkey, 0.8, 0.6) > 0.8
     scene.judge(0, 0.0)
     assert liar.ready_s - scene.clock.now_s == pytest.approx(2 * FIRST_ASIDE_S, rel=0.26)
     scene.clock.now_s = liar.ready_s
