@@ -168,9 +168,8 @@ class Roster:
         chosen = ready[choice.hotkey]
         chosen.passed_over, chosen.chosen_because = 0, choice.reason
         if chosen.aside:
-            self._acceptance.try_again(
-                chosen.neuron.hotkey
-            )  # or nothing would be submitted, and nothing learned
+            # Believed to reject everything, it would get nothing submitted, and we would learn nothing.
+            self._acceptance.try_again(chosen.neuron.hotkey)
         log.debug("validator chosen", validator=chosen.neuron.uid, reason=choice.reason)
         return chosen
 
