@@ -92,11 +92,14 @@ def _error(subject: str, found: str, fix: str) -> list[Finding]:
 
 
 def _python(facts: Facts, aim: Aim) -> list[Finding]:
+    if facts.conda and not facts.installed:
+        return _ok("python", "conda makes an environment with Python 3.11")
     found = f"Python {facts.python[0]}.{facts.python[1]}, 3.11 or 3.12 is needed"
-    if not facts.can_make_environment:
-        return _error("python", "neither conda nor Python's venv is there", "apt-get install python3.11-venv")
+    fix = "apt-get install python3.11 python3.11-venv, or install conda"
     if facts.python not in PYTHONS:
-        return _error("python", found, "apt-get install python3.11 python3.11-venv, or install conda")
+        return _error("python", found, fix)
+    if not facts.venv and not facts.installed:
+        return _error("python", "this Python can't make environments: venv is missing", fix)
     return _ok("python", found)
 
 

@@ -47,7 +47,8 @@ class Facts:
 
     Attributes:
         python: Version of the interpreter that setup would use, or that it made.
-        can_make_environment: conda, or Python's own venv, is there; or the environment is made already.
+        conda: Whether conda is there, which brings a Python of its own.
+        venv: Whether this Python can make environments: Debian ships it without.
         installed: The environment is made and of the project's files as they are now.
         driver_cuda: The newest CUDA version that the driver offers; None without a driver.
         runtime_cuda: The CUDA version that the installed torch brings; None without one.
@@ -57,7 +58,8 @@ class Facts:
     """
 
     python: tuple[int, int] = (0, 0)
-    can_make_environment: bool = False
+    conda: bool = False
+    venv: bool = False
     installed: bool = False
     cores: int = 0
     memory_bytes: int = 0
@@ -93,7 +95,7 @@ def gather(*, local: bool, installed: bool) -> Facts:
     settings, error = _settings()
     facts = Facts(settings_error=error, installed=installed)
     facts.python = (sys.version_info[0], sys.version_info[1])
-    facts.can_make_environment = installed or shutil.which("conda") is not None or _has_venv()
+    facts.conda, facts.venv = shutil.which("conda") is not None, _has_venv()
     facts.cores = len(os.sched_getaffinity(0))
     facts.memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     facts.disk_free_bytes = shutil.disk_usage(str(ROOT)).free
@@ -225,7 +227,7 @@ def _ports_of(settings: Any) -> dict[str, int]:
 
 def _has_venv() -> bool:
     try:
-        import ensurepip  # noqa: F401, PLC0415 - Debian ships Python without it
+        import ensurepip  # noqa: F401, PLC0415
         import venv  # noqa: F401, PLC0415
     except ImportError:
         return False

@@ -19,7 +19,7 @@ from subnet17.settings import PROJECT_ROOT
 
 GOOD = Facts(
     python=(3, 11),
-    can_make_environment=True,
+    venv=True,
     installed=True,
     cores=16,
     memory_bytes=64 * 10**9,
@@ -43,7 +43,6 @@ WEAK_GPU = Gpu("NVIDIA RTX A2000", 12 * 2**30, 8.6)
 OLD_GPU = Gpu("Tesla V100", 32 * 2**30, 7.0)
 BAD: list[tuple[str, Severity, dict[str, Any]]] = [
     ("python", Severity.ERROR, {"python": (3, 9)}),
-    ("python", Severity.ERROR, {"can_make_environment": False}),
     ("settings", Severity.ERROR, {"settings_error": "unknown key prot; did you mean port?"}),
     ("environment", Severity.WARNING, {"installed": False}),
     ("packages", Severity.ERROR, {"codecs": ["scalecodec"]}),
@@ -99,6 +98,12 @@ def test_room_is_needed_to_install_and_then_for_models() -> None:
     worst = {f.subject for f in judge(replace(bare, disk_free_bytes=60 * 10**9), Aim()) if f.severity}
     assert worst == {"disk", "environment"}
     assert code_of(replace(bare, disk_free_bytes=4 * 10**9), Aim("cpu", local=True)) == Severity.WARNING
+
+
+def test_python_must_be_able_to_make_an_environment_unless_conda_does() -> None:
+    bare = replace(GOOD, installed=False, venv=False)
+    assert code_of(bare) == Severity.ERROR
+    assert code_of(replace(bare, conda=True, python=(3, 8))) == Severity.WARNING
 
 
 def test_a_machine_without_gpu_is_fine_for_the_embedded_back_ends() -> None:
