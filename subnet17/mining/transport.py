@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
@@ -242,12 +243,17 @@ def _as_ours(error: Exception, name: str, validator: Neuron) -> PeerError:
     return PeerTimeoutError(what, sent=True)
 
 
+LONG_CODE = re.compile(r"(?:0x)?[0-9A-Za-z+/=_-]{65,}")
+"""Signatures, hashes with a prefix, base64 payloads: longer than any word, hotkey or uuid."""
+
+
 def _message_in(body: bytes) -> str:
-    """The axon's error message, for people: short and printable."""
+    """The axon's error message, for people: short, printable, without the signature that it may repeat."""
     try:
         message = str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError, RecursionError):
         message = body.decode("utf-8", "replace")
+    message = LONG_CODE.sub("<hidden>", message)
     return "".join(c for c in message if c.isprintable())[:200]
 
 

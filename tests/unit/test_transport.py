@@ -122,12 +122,60 @@ async def test_a_compressed_reply_is_refused_before_it_is_unpacked() -> None:
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404, 500, 503])
 async def test_an_http_error_keeps_its_status_and_message(status: int) -> None:
-    body = as_json(message="no task\x1b[31m assigned" + "x" * 1000)
+    body = as_json(message="no task\x1b[31m assigned" + " x" * 1000)
     with pytest.raises(PeerError) as caught:
         await pull_from(replying(body, status=f"{status} Nope"))
     assert caught.value.detail["status"] == status
     assert "no task[31m assigned" in caught.value.message
     assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["0x" + "5e" * 64, base64.b64encode(bytes(range(64))).decode(), base64.b64encode(b"a" * 9000).decode()],
+)
+async def test_a_refusal_that_repeats_our_signature_or_result_hides_it(secret: str) -> None:
+    body = as_json(message=f"Signature mismatch with 17.{MINER.ss58_address}: {secret}")
+    with pytest.raises(PeerError) as caught:
+        await pull_from(replying(body, status="401 Unauthorized"))
+    assert secret[:20] not in str(caught.value.as_json())
+    assert f"mismatch with 17.{MINER.ss58_address}: <hidden>" in caught.value.message
+
+
+async def test_a_validators_versions_are_told() -> None:
+    transport = make_transport(timeout_s=5.0)
+    async with raw_peer(replying(as_json(version=7, validation_version="2.0.1", surprise=1))) as port:
+        answer = (await transport.get_version(neuron(port))).synapse
+    assert (answer.version, answer.validation_version) == (7, "2.0.1")
+    await transport.aclose()
+
+
+async def test_a_host_that_does_not_answer_is_left_before_the_call_ends() -> None:
+    # Nothing answers in TEST-NET; where it can't even be routed, connecting fails at once.
+    network = NetworkTable(connect_timeout_s=0.2, pull_timeout_s=30.0)
+    transport = Transport(MINER, network)
+    async with asyncio.timeout(10.0):
+        with pytest.raises(PeerError) as caught:
+            await transport.pull(neuron().model_copy(update={"ip": "192.0.2.1"}))
+    assert caught.value.detail["sent"] is False
+    await transport.aclose()
+
+
+async def test_a_validator_that_reads_nothing_is_left_when_writing_stalls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def read_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.transport.pause_reading()
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr("subnet17.mining.transport.WRITE_STALL_S", 0.2)
+    transport = make_transport(timeout_s=60.0)
+    large = submission(results="A" * 2**24)
+    async with raw_peer(read_nothing) as port, asyncio.timeout(10.0):
+        with pytest.raises(PeerTimeoutError, match="WriteTimeout"):
+            await transport.submit(neuron(port), large)
+    await transport.aclose()
 
 
 async def test_a_task_without_a_known_type_is_text_and_unknown_fields_are_ignored() -> None:
