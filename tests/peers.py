@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import bittensor as bt
@@ -79,6 +81,14 @@ class HeldClock(Clock):
         super().__init__(lambda: self.now_s, lambda: int(self.now_s * 1e9), lambda: self.now_s, sleep)
 
     __setattr__ = object.__setattr__
+
+
+@contextmanager
+def memory_folder() -> Iterator[Path]:
+    """A folder for a journal whose durability is not at stake: in memory where the system has such a disk."""
+    memory = Path("/dev/shm")  # noqa: S108 - a fresh folder of our own in it
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @asynccontextmanager

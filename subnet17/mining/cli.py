@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,28 +78,39 @@ async def run_miner(settings: Settings) -> None:
 
     Raises:
         ConfigError, WalletError: it can't be started like this.
+        UnavailableError: another process mines with this hotkey.
+        JournalError: the journal can't be used.
     """
     # bittensor reads sys.argv when this is unset, and takes a second to import: not for --help.
     os.environ["BT_NO_PARSE_CLI_ARGS"] = "1"
     from subnet17.mining.chain import open_chain  # noqa: PLC0415
+    from subnet17.mining.claim import claim_hotkey  # noqa: PLC0415
+    from subnet17.mining.journal import Journal, journal_folder  # noqa: PLC0415
     from subnet17.mining.miner import Miner  # noqa: PLC0415
+    from subnet17.mining.nonces import Nonces  # noqa: PLC0415
     from subnet17.mining.servers import Servers  # noqa: PLC0415
     from subnet17.mining.status import serve_status  # noqa: PLC0415
     from subnet17.mining.transport import Transport  # noqa: PLC0415
     from subnet17.mining.wallet import load_keypair  # noqa: PLC0415
 
     keypair = load_keypair(settings)
-    chain = open_chain(settings.network, loopback_only=bool(settings.miner.wallet_uri))
-    transport, servers = Transport(keypair, settings.network), Servers(settings)
-    miner = Miner(settings, transport=transport, chain=chain, servers=servers)
-    _stop_on_signals(miner.stopping)
-    log.info("miner starts", hotkey=keypair.ss58_address, chain=settings.network.chain)
-    try:
+    hotkey = keypair.ss58_address
+    folder = journal_folder(settings.data_dir, hotkey)
+    chain = open_chain(settings.network, loopback_only=bool(settings.miner.wallet_uri), folder=folder)
+    claim_hotkey(hotkey, chain.names)
+    async with AsyncExitStack() as closing:
+        journal = Journal.open(folder)
+        closing.push_async_callback(journal.aclose)
+        nonces = Nonces(floor=await journal.nonce_floor(), reserve=journal.reserve_nonces)
+        transport = Transport(keypair, settings.network, nonces=nonces)
+        closing.push_async_callback(transport.aclose)
+        servers = Servers(settings)
+        closing.push_async_callback(servers.aclose)
+        miner = Miner(settings, transport=transport, chain=chain, servers=servers, journal=journal)
+        _stop_on_signals(miner.stopping)
+        log.info("miner starts", hotkey=hotkey, chain=settings.network.chain, journal=str(folder))
         async with serve_status(miner, settings.miner):
             await miner.run()
-    finally:
-        await transport.aclose()
-        await servers.aclose()
 
 
 def _stop_on_signals(stopping: asyncio.Event) -> None:

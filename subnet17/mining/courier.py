@@ -1,7 +1,10 @@
 """Brings submissions to their validators until a verdict is read.
 
-A submit whose fate is unknown is repeated with the same bytes, freshly signed, one in flight: first attempts
-run in the submission workers, repeats on their own, so that a hanging validator can't hold up the others.
+Before every attempt the journal knows of it. A submit whose fate is unknown is repeated with the same bytes,
+freshly signed, one in flight: first attempts run in the submission workers, repeats on their own, so that a
+hanging validator can't hold up the others. Repeats come out of a budget, grow rarer and end after
+`MAX_ATTEMPTS`; from then on the validator's next pull tells whether the task is still open, and the kept
+bytes are sent again if it is.
 """
 
 from __future__ import annotations
@@ -11,20 +14,27 @@ from dataclasses import dataclass
 
 from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
 from subnet17.log import get_logger
+from subnet17.mining.book import ValidatorState
+from subnet17.mining.budget import RetryBudget
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
-from subnet17.mining.feedback import Prices, Verdict, read_verdict
+from subnet17.mining.experience import Experience
+from subnet17.mining.feedback import Prices, read_verdict
 from subnet17.mining.gate import Gate
+from subnet17.mining.journal import Journal
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.protocol import SubmitResults
+from subnet17.mining.records import CLOSED, GIVEN_UP, Answer
 from subnet17.mining.tasks import Submission
 from subnet17.mining.transport import Reply, Transport
-from subnet17.mining.validators import Roster, ValidatorState
+from subnet17.mining.validators import Roster
 
 log = get_logger()
 
 FORBIDDEN = 403
 UNSENT_WAIT_S = 5.0
 MAX_WAIT_S = 600.0
+MAX_ATTEMPTS = 8
+"""About half an hour of ambiguous answers; the pull that follows asks what a further submit could not."""
 ASK_AGAIN_AFTER = 3
 """Ignored this often, the validator is asked for its task again: it may have forgotten this one."""
 
@@ -42,7 +52,11 @@ class _Parcel:
 
 
 class Courier:
-    """Delivers submissions, and keeps the last one of each validator for when it asks again."""
+    """Delivers submissions; what is known of them is in the journal.
+
+    Args:
+        margin_s: Waited beyond a cooldown that had to be guessed.
+    """
 
     def __init__(
         self,
@@ -50,32 +64,44 @@ class Courier:
         roster: Roster,
         gate: Gate,
         metrics: Metrics,
+        journal: Journal,
+        experience: Experience,
         *,
         prices: Prices,
+        budget: RetryBudget,
+        margin_s: float,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._transport = transport
         self._roster = roster
         self._gate = gate
         self._metrics = metrics
+        self._journal = journal
+        self._experience = experience
         self._prices = prices
+        self._budget = budget
+        self._margin_s = margin_s
         self._clock = clock
         self._queue: asyncio.Queue[_Parcel] = asyncio.Queue()
-        self._kept: dict[str, Submission] = {}
         self._open: dict[str, _Parcel] = {}
         self._repeats: set[asyncio.Task[None]] = set()
 
-    def post(self, submission: Submission) -> None:
-        """Takes a submission over. It is kept until its validator is done with it."""
-        parcel = _Parcel(submission)
-        self._kept[submission.assignment.validator] = submission
-        self._open[submission.assignment.validator] = parcel
-        self._queue.put_nowait(parcel)
+    def post(self, submission: Submission, *, attempts: int = 0, sent_at_s: float | None = None) -> None:
+        """Takes over a submission whose validator is busy with it.
 
-    def kept(self, validator: str, task_id: str) -> Submission | None:
-        """The finished submission of a task that its validator hands out once more, if we have it."""
-        submission = self._kept.get(validator)
-        return submission if submission and submission.assignment.task_id == task_id else None
+        Args:
+            attempts: Made before, in another process.
+            sent_at_s: Unix seconds of the last of them: it may have arrived, so the next one keeps away.
+        """
+        parcel = _Parcel(submission, attempts=attempts)
+        self._open[submission.assignment.validator] = parcel
+        if sent_at_s is None:
+            self._budget.first()
+            self._queue.put_nowait(parcel)
+            return
+        passed_s = max(0.0, self._clock.wall_s() - sent_at_s)
+        parcel.maybe_arrived_s = self._clock.monotonic_s() - passed_s
+        self._repeat(parcel, max(0.0, self._prices.resend_s - passed_s))
 
     @property
     def waiting(self) -> int:
@@ -92,14 +118,14 @@ class Courier:
             await self._attempt(await self._queue.get())
 
     async def aclose(self) -> None:
-        """Gives up on what is open; says which results that leaves behind."""
+        """Stops; says which results wait for the next start."""
         for task in self._repeats:
             task.cancel()
         await asyncio.gather(*self._repeats, return_exceptions=True)
         for parcel in self._open.values():
             assignment = parcel.submission.assignment
             uid = self._roster.get(assignment.validator).neuron.uid
-            log.warning("result left behind", validator=uid, task=assignment.task_id)
+            log.warning("result kept for the next start", validator=uid, task=assignment.task_id)
 
     async def _attempt(self, parcel: _Parcel) -> None:
         try:
@@ -115,32 +141,32 @@ class Courier:
             log.error("result withheld", task=submission.assignment.task_id, reason=reason)
             self._release(state, self._prices.cooldown_s)
             return
+        await self._journal.sending(submission)
         parcel.attempts += 1
         parcel.sent_s = self._clock.monotonic_s()
         try:
             reply = await self._transport.submit(state.neuron, submission)
         except PeerError as error:
-            self._on_error(parcel, state, error)
+            await self._on_error(parcel, state, error)
         else:
-            self._on_reply(parcel, state, reply)
+            await self._on_reply(parcel, state, reply)
 
-    def _on_reply(self, parcel: _Parcel, state: ValidatorState, reply: Reply[SubmitResults]) -> None:
+    async def _on_reply(self, parcel: _Parcel, state: ValidatorState, reply: Reply[SubmitResults]) -> None:
         answer, submission = reply.synapse, parcel.submission
         self._roster.note_reply(state, skew_s=reply.skew_s, elapsed_s=reply.elapsed_s)
         now_s = self._roster.validator_now_s(state)
         verdict = read_verdict(answer, validator_now_s=now_s, prices=self._prices)
         feedback = answer.feedback
         reward = feedback.current_miner_reward if feedback else None
+        fidelity = feedback.task_fidelity_score if feedback else None
         self._metrics.judged(verdict, skip=submission.is_skip, reward=reward)
-        state.last_reward = reward if reward is not None else state.last_reward
-        state.count("skipped" if submission.is_skip and verdict.is_final else verdict.value)
         log.info(
             "feedback",
             verdict=verdict.value,
             skip=submission.is_skip,
             validator=state.neuron.uid,
             task=submission.assignment.task_id,
-            fidelity=round(feedback.task_fidelity_score, 4) if feedback else None,
+            fidelity=None if fidelity is None else round(fidelity, 4),
             local_score=None if submission.score is None else round(submission.score, 4),
             reward=None if reward is None else round(reward, 2),
             cooldown_s=round(answer.cooldown_until - now_s),
@@ -148,41 +174,57 @@ class Courier:
         if not verdict.is_final:
             self._on_ignored(parcel, state)
             return
-        if verdict is Verdict.REJECTED:
-            self._kept.pop(state.neuron.hotkey, None)
+        self._experience.judged(submission, verdict, fidelity)
+        event = "skipped" if submission.is_skip else verdict.value
+        self._roster.note_verdict(state, event, feedback=feedback, local_score=submission.score)
         self._roster.cool_down(state, answer.cooldown_until)
-        self._release(state, 0.0)
+        await self._close(parcel, state, Answer(verdict.value, fidelity, reward, answer.cooldown_until))
 
     def _on_ignored(self, parcel: _Parcel, state: ValidatorState) -> None:
         parcel.ignored += 1
         if parcel.ignored < ASK_AGAIN_AFTER:
             self._repeat(parcel, self._prices.resend_s)
-        else:  # the next pull tells whether the task is still ours; the result is kept for it
+        else:  # the next pull tells whether the task is still ours; the journal has the result for it
             self._release(state, self._prices.resend_s)
 
-    def _on_error(self, parcel: _Parcel, state: ValidatorState, error: PeerError) -> None:
-        task = parcel.submission.assignment.task_id
+    async def _on_error(self, parcel: _Parcel, state: ValidatorState, error: PeerError) -> None:
+        task, uid = parcel.submission.assignment.task_id, state.neuron.uid
         self._metrics.submit_failed()
         state.count("errors")
+        state.note_call(answered=False)
         state.last_error = error.message
         if error.detail.get("status") == FORBIDDEN:
-            # Kept all the same: a validator that restarted hands out the same task once more.
-            log.warning("task is closed", validator=state.neuron.uid, task=task, reason=error.message)
-            self._metrics.dropped()
-            self._release(state, max(self._prices.resend_s, self._paid_cooldown_s(parcel)))
+            log.warning("task is closed", validator=uid, task=task, reason=error.message)
+            await self._give_up(parcel, state, CLOSED)
             return
         if _may_have_arrived(error):
             parcel.maybe_arrived_s = parcel.sent_s
+        if parcel.attempts >= MAX_ATTEMPTS:
+            log.warning("no verdict, the result is kept", validator=uid, task=task, attempts=parcel.attempts)
+            await self._give_up(parcel, state, GIVEN_UP)
+            return
         wait_s = self._wait_s(parcel, sent=bool(error.detail.get("sent", True)))
-        uid, again_s = state.neuron.uid, round(wait_s, 1)
+        again_s = round(wait_s, 1)
         log.warning("submit failed", validator=uid, task=task, reason=error.message, again_s=again_s)
         self._repeat(parcel, wait_s)
 
-    def _paid_cooldown_s(self, parcel: _Parcel) -> float:
+    async def _give_up(self, parcel: _Parcel, state: ValidatorState, verdict: str) -> None:
+        """Ends without a verdict. The bytes are kept for a validator that hands the task out once more."""
+        self._metrics.dropped()
+        self._roster.rest(state, max(self._prices.resend_s, self._paid_cooldown_s(parcel, state)))
+        await self._close(parcel, state, Answer(verdict))
+
+    async def _close(self, parcel: _Parcel, state: ValidatorState, answer: Answer) -> None:
+        row = self._roster.row_of(state)
+        await self._journal.answered(parcel.submission, answer, validator=row)
+        self._release(state, 0.0)
+
+    def _paid_cooldown_s(self, parcel: _Parcel, state: ValidatorState) -> float:
         """What is left of the cooldown if an earlier attempt was accepted without our knowing."""
         if parcel.maybe_arrived_s is None:
             return 0.0
-        return parcel.maybe_arrived_s + self._prices.cooldown_s - self._clock.monotonic_s()
+        ends_s = parcel.maybe_arrived_s + self._prices.cooldown_s + self._margin_s + state.reply_s
+        return ends_s - self._clock.monotonic_s()
 
     def _wait_s(self, parcel: _Parcel, *, sent: bool) -> float:
         """Doubles from attempt to attempt; what never left needs no respect for the validation lock."""
@@ -193,6 +235,8 @@ class Courier:
     def _repeat(self, parcel: _Parcel, wait_s: float) -> None:
         async def later() -> None:
             await self._clock.sleep(wait_s)
+            while not self._budget.take():
+                await self._clock.sleep(self._budget.wait_s)
             await self._attempt(parcel)
 
         parcel.due_s = self._clock.monotonic_s() + wait_s

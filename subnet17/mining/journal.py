@@ -33,6 +33,7 @@ log = get_logger()
 RETRY_S = 1.0
 MARKET_DAYS = 90.0
 DAY_S = 86_400.0
+FOLDER = "miner"
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ class Journal:
         self._executor.shutdown(wait=False)
 
     async def pulled(self, assignment: Assignment, *, validator: Mapping[str, Any] | None = None) -> None:
-        """A task was assigned to us; one that is in the journal begins anew, without its old drafts' bytes.
+        """A task was assigned to us; one in the journal begins anew, without what was handed in.
 
         Another one of this validator that is open is closed: it has forgotten it.
 
@@ -238,6 +239,11 @@ class Journal:
             else:
                 self.trouble = ""
                 return result
+
+
+def journal_folder(data_dir: Path, hotkey: str) -> Path:
+    """Where the journal of a hotkey lies."""
+    return data_dir / FOLDER / hotkey
 
 
 def _tell(state: TaskState, assignment: Assignment, **facts: Any) -> None:

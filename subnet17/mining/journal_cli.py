@@ -22,6 +22,7 @@ from rich.table import Table
 
 from subnet17.errors import InvalidInputError, JournalError, S17Error
 from subnet17.mining.database import ASSETS, NAME, open_for_reading
+from subnet17.mining.journal import journal_folder
 from subnet17.mining.records import TaskState
 from subnet17.settings import load_settings
 
@@ -143,9 +144,10 @@ def _open(config: Path | None, hotkey: str, folder: Path | None) -> sqlite3.Conn
 def _folder_of(config: Path | None, hotkey: str, folder: Path | None) -> Path:
     if folder is not None:
         return folder
-    parent = load_settings(config).data_dir / "miner"
+    data_dir = load_settings(config).data_dir
     if hotkey:
-        return parent / hotkey
+        return journal_folder(data_dir, hotkey)
+    parent = journal_folder(data_dir, "")
     found = sorted(path.parent for path in parent.glob(f"*/{NAME}"))
     if not found:
         raise JournalError(f"no journal in {parent}: no miner has run with these settings")

@@ -74,6 +74,12 @@ class Servers:
         return generation_s + self.validation.speed_s
 
     @property
+    def candidate_late_s(self) -> float:
+        """The same, nearly always at the most."""
+        generation_s = self.generation.late_s or self._settings.miner.target_generation_time
+        return generation_s + self.validation.late_s
+
+    @property
     def trouble(self) -> str:
         """Why no candidate can be made and scored now; empty when one can."""
         for pool, name in ((self.generation, "generation"), (self.validation, "validation")):

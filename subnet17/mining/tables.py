@@ -21,9 +21,10 @@ PRUNE_BATCH = 256
 NONCE = "nonce"
 
 OF_TASK = "validator = ? AND task_id = ?"
-OLD = f"FROM candidate WHERE {OF_TASK}"
-LOSERS = f"""FROM candidate WHERE {OF_TASK} AND number IS NOT
-    (SELECT chosen FROM task t WHERE t.validator = candidate.validator AND t.task_id = candidate.task_id)"""
+_CHOICE = """(SELECT chosen FROM task t
+    WHERE t.validator = candidate.validator AND t.task_id = candidate.task_id)"""
+CHOSEN = f"FROM candidate WHERE {OF_TASK} AND number IS {_CHOICE}"
+LOSERS = f"FROM candidate WHERE {OF_TASK} AND number IS NOT {_CHOICE}"
 JUDGEMENTS = """
     SELECT t.validator, changed_at_s AS at_s, score, scorer, threshold, verdict, fidelity
     FROM task t LEFT JOIN candidate c
@@ -50,12 +51,12 @@ class Tables:
         self._db = connection
 
     def put_task(self, assignment: Assignment, *, now_s: float, validator: Row | None) -> list[str]:
-        """A task begins; one that is known begins anew, its old candidates stay listed without their bytes.
+        """A task begins; one that is known begins anew, without the bytes of what was handed in before.
 
         Its validator has no other task of ours open: one at a time is the rule.
 
         Returns:
-            The assets of its old candidates: their files may go.
+            Assets whose files may go.
         """
         columns = {
             "validator": assignment.validator,
@@ -75,6 +76,10 @@ class Tables:
         names = ", ".join(columns)
         updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
         with transaction(self._db) as db:
+            old = [row["sha256"] for row in db.execute(f"SELECT sha256 {CHOSEN}", _key(assignment))]
+            db.execute(
+                f"UPDATE candidate SET sha256 = '' WHERE rowid IN (SELECT rowid {CHOSEN})", _key(assignment)
+            )
             db.execute(
                 f"INSERT INTO task ({names}) VALUES ({', '.join('?' * len(columns))})"
                 f" ON CONFLICT DO UPDATE SET {updates}",
@@ -85,8 +90,6 @@ class Tables:
                 " WHERE validator = ? AND task_id <> ? AND state <> 'answered'",
                 (CLOSED, now_s, *_key(assignment)),
             )
-            old = [row["sha256"] for row in db.execute(f"SELECT sha256 {OLD}", _key(assignment))]
-            db.execute(f"UPDATE candidate SET sha256 = '' WHERE {OF_TASK}", _key(assignment))
             self._put_validator(assignment.validator, validator, now_s)
         return old
 

@@ -1,18 +1,28 @@
-"""Turns an assignment into a submission: candidates, scores, and the decision between them."""
+"""Turns an assignment into a submission: candidates, scores, and the decision between them.
+
+Each candidate and each score is in the journal before the next step, so that a task taken up after a crash
+goes on with what there is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from subnet17.errors import ConfigError, InvalidInputError, S17Error, StageError
 from subnet17.log import get_logger
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
+from subnet17.mining.experience import Experience
 from subnet17.mining.gate import Gate
+from subnet17.mining.journal import Journal
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.protocol import SKIP
+from subnet17.mining.records import Record
+from subnet17.mining.resume import recall_candidate
 from subnet17.mining.servers import Servers
-from subnet17.mining.strategy import Action, Limits, decide, seed_for
+from subnet17.mining.strategy import SUBMIT_MARGIN_S, Action, Decision, Limits, decide, seed_for
 from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
 
 log = get_logger()
@@ -24,12 +34,44 @@ OUTAGE_POLL_S = 1.0
 Scored = tuple[Candidate, Score]
 
 
+def _nobody() -> float:
+    return 0.0
+
+
+@dataclass
+class _Work:
+    """What there is of a task.
+
+    Attributes:
+        pending: Candidates without a score, from before a restart.
+        next_index: Of the next candidate to make; no index is used twice.
+        made: Candidates tried, failures included.
+        scores: Of all scored candidates.
+        ends_in: Told how many seconds are left when the last candidate begins.
+    """
+
+    assignment: Assignment
+    ends_in: Callable[[float], None]
+    pending: list[Candidate] = field(default_factory=list)
+    next_index: int = 0
+    made: int = 0
+    scores: list[float] = field(default_factory=list)
+    best: Scored | None = None
+
+    def add(self, candidate: Candidate, score: Score) -> None:
+        """Takes in a scored candidate."""
+        self.scores.append(score.value)
+        if self.best is None or score.value > self.best[1].value:
+            self.best = candidate, score
+
+
 class Workshop:
     """Makes submissions.
 
     Args:
         hotkey: Ours; part of every seed.
         stopping: Set when the process should end: no further candidates then.
+        others_waiting: Ready validators without a place, for each of our places.
     """
 
     def __init__(
@@ -37,53 +79,100 @@ class Workshop:
         servers: Servers,
         gate: Gate,
         metrics: Metrics,
+        journal: Journal,
+        experience: Experience,
         *,
         hotkey: str,
         limits: Limits,
         stopping: asyncio.Event,
         clock: Clock = SYSTEM_CLOCK,
+        others_waiting: Callable[[], float] = _nobody,
     ) -> None:
         self._servers = servers
         self._gate = gate
         self._metrics = metrics
+        self._journal = journal
+        self._experience = experience
         self._hotkey = hotkey
         self._limits = limits
         self._stopping = stopping
         self._clock = clock
+        self._others_waiting = others_waiting
 
-    async def work(self, assignment: Assignment) -> Submission:
+    async def work(
+        self,
+        assignment: Assignment,
+        record: Record | None = None,
+        *,
+        ends_in: Callable[[float], None] = lambda _: None,
+    ) -> Submission:
         """Makes candidates until the strategy submits or skips.
+
+        Args:
+            record: What the journal knows of the task, if it was begun before.
+            ends_in: Called with the seconds that are left, when the last candidate begins.
 
         Raises:
             ConfigError: what was made must not be submitted on this network.
             S17Error: the servers are out and the process is stopping.
         """
-        best: Scored | None = None
-        made = 0
+        work = await self._begin(assignment, record, ends_in)
         while True:
+            if work.made and not work.pending:
+                decision = self._decide(work)
+                if decision.action is not Action.ANOTHER:
+                    self._experience.made(work.scores)
+                if decision.action is Action.SUBMIT and work.best is not None:
+                    return _submission(work, work.best, decision.reason)
+                if decision.action is Action.SKIP:
+                    return _skip(work, decision.reason)
             try:
-                scored = await self._try(assignment, made, have_one=best is not None)
+                await self._try(work)
             except InvalidInputError as error:
-                return self._skip(assignment, made, f"the servers refuse this task: {error.message}")
-            made += 1
-            if scored is not None and (best is None or scored[1].value > best[1].value):
-                best = scored
-            decision = decide(
-                assignment,
-                best[1] if best else None,
-                made=made,
-                elapsed_s=self._clock.monotonic_s() - assignment.assigned_s,
-                candidate_s=self._servers.candidate_s if not self._stopping.is_set() else float("inf"),
-                limits=self._limits,
-            )
-            log.info("decided", task=assignment.task_id, action=decision.action.value, reason=decision.reason)
-            if decision.action is Action.SUBMIT and best is not None:
-                return self._submission(assignment, best, made, decision.reason)
-            if decision.action is Action.SKIP:
-                return self._skip(assignment, made, decision.reason)
+                return _skip(work, f"the servers refuse this task: {error.message}")
+            work.made += 1
 
-    async def _try(self, assignment: Assignment, index: int, *, have_one: bool) -> Scored | None:
-        """One candidate with its score; None when the work failed and there is no point in waiting.
+    async def _begin(
+        self, assignment: Assignment, record: Record | None, ends_in: Callable[[float], None]
+    ) -> _Work:
+        work = _Work(assignment, ends_in)
+        for draft in record.drafts if record else ():
+            work.next_index = max(work.next_index, draft.index + 1)
+            candidate = await recall_candidate(self._journal, draft)
+            if candidate is None:
+                continue
+            if draft.score is None:
+                work.pending.append(candidate)
+            elif not self._gate.reason_not_to_submit(backend=draft.backend, scorer=draft.score.scorer):
+                work.made += 1
+                work.add(candidate, draft.score)
+        return work
+
+    def _decide(self, work: _Work) -> Decision:
+        best = work.best[1] if work.best else None
+        outlook = self._experience.outlook(
+            work.assignment,
+            work.scores,
+            scorer=best.scorer if best else "",
+            others_waiting=self._others_waiting(),
+        )
+        may = not self._stopping.is_set()
+        decision = decide(
+            work.assignment,
+            best,
+            made=work.made,
+            elapsed_s=self._elapsed_s(work),
+            candidate_s=self._servers.candidate_s if may else float("inf"),
+            candidate_late_s=self._servers.candidate_late_s if may else float("inf"),
+            limits=self._limits,
+            outlook=outlook,
+        )
+        task, action = work.assignment.task_id, decision.action.value
+        log.info("decided", task=task, action=action, reason=decision.reason)
+        return decision
+
+    async def _try(self, work: _Work) -> None:
+        """One more scored candidate; none when the work failed and there is no point in waiting.
 
         Raises:
             InvalidInputError, ConfigError: there is no candidate yet, and there won't be one.
@@ -92,13 +181,13 @@ class Workshop:
         stage_failures = 0
         while True:
             try:
-                number = index + stage_failures * self._limits.max_candidates
-                return await self._make(assignment, number, have_one=have_one)
+                return await self._make(work)
             except S17Error as error:
+                have_one = work.best is not None
                 if isinstance(error, InvalidInputError | ConfigError) and not have_one:
                     raise
                 self._metrics.generation_failed()
-                log.warning("candidate failed", task=assignment.task_id, reason=error.message)
+                log.warning("candidate failed", task=work.assignment.task_id, reason=error.message)
                 stage_failures += isinstance(error, StageError)
                 if have_one or stage_failures >= MAX_STAGE_FAILURES:
                     return None
@@ -106,16 +195,15 @@ class Workshop:
                     raise
             await self._wait_for_servers()
 
-    async def _make(self, assignment: Assignment, index: int, *, have_one: bool) -> Scored:
-        seed = seed_for(self._hotkey, assignment.task_id, index)
-        candidate = await self._servers.generate(assignment, index=index, seed=seed)
-        self._metrics.generated(candidate.generation_s)
-        score = await self._score(assignment, candidate, have_one=have_one)
+    async def _make(self, work: _Work) -> None:
+        candidate = work.pending.pop(0) if work.pending else await self._generate(work)
+        score = await self._score(work, candidate)
         self._metrics.scored(score.value)
+        await self._journal.scored(work.assignment, candidate, score)
         log.info(
             "candidate scored",
-            task=assignment.task_id,
-            seed=seed,
+            task=work.assignment.task_id,
+            seed=candidate.seed,
             score=round(score.value, 4),
             refusals=",".join(score.reasons) or None,
             generation_s=round(candidate.generation_s, 2),
@@ -123,20 +211,44 @@ class Workshop:
         )
         if reason := self._gate.reason_not_to_submit(backend=candidate.backend, scorer=score.scorer):
             raise ConfigError(reason)
-        return candidate, score
+        work.add(candidate, score)
 
-    async def _score(self, assignment: Assignment, candidate: Candidate, *, have_one: bool) -> Score:
+    async def _generate(self, work: _Work) -> Candidate:
+        if self._is_last(work):
+            work.ends_in(self._servers.candidate_s)
+        index = work.next_index
+        seed = seed_for(self._hotkey, work.assignment.task_id, index)
+        try:
+            candidate = await self._servers.generate(work.assignment, index=index, seed=seed)
+        except StageError:
+            work.next_index += 1  # this seed does not work
+            raise
+        self._metrics.generated(candidate.generation_s)
+        await self._journal.generated(work.assignment, candidate)
+        work.next_index += 1
+        return candidate
+
+    def _is_last(self, work: _Work) -> bool:
+        """Whether no further candidate will fit after the one that begins now."""
+        free_s = work.assignment.throttle_s - SUBMIT_MARGIN_S - self._elapsed_s(work)
+        left_s = free_s - self._servers.candidate_s
+        return work.made + 1 >= self._limits.max_candidates or left_s < self._servers.candidate_late_s
+
+    def _elapsed_s(self, work: _Work) -> float:
+        return self._clock.monotonic_s() - work.assignment.assigned_s
+
+    async def _score(self, work: _Work, candidate: Candidate) -> Score:
         """Waits out an outage of the validation server, unless there is a scored candidate to submit."""
         failures = 0
         while True:
             try:
-                return await self._servers.score(assignment, candidate)
+                return await self._servers.score(work.assignment, candidate)
             except InvalidInputError:
                 raise
             except S17Error as error:
-                log.warning("scoring failed", task=assignment.task_id, reason=error.message)
+                log.warning("scoring failed", task=work.assignment.task_id, reason=error.message)
                 failures += isinstance(error, StageError)
-                if have_one or failures >= MAX_STAGE_FAILURES or self._stopping.is_set():
+                if work.best is not None or failures >= MAX_STAGE_FAILURES or self._stopping.is_set():
                     raise
             await self._wait_for_servers()
 
@@ -146,18 +258,21 @@ class Workshop:
             if not self._servers.trouble or self._stopping.is_set():
                 return
 
-    def _submission(self, assignment: Assignment, best: Scored, made: int, reason: str) -> Submission:
-        candidate, score = best
-        return Submission(
-            assignment,
-            results=base64.b64encode(candidate.data).decode("ascii"),
-            reason=reason,
-            candidates=made,
-            seed=candidate.seed,
-            backend=candidate.backend,
-            score=score.value,
-            scorer=score.scorer,
-        )
 
-    def _skip(self, assignment: Assignment, made: int, reason: str) -> Submission:
-        return Submission(assignment, results=SKIP, reason=reason, candidates=made)
+def _submission(work: _Work, best: Scored, reason: str) -> Submission:
+    candidate, score = best
+    return Submission(
+        work.assignment,
+        results=base64.b64encode(candidate.data).decode("ascii"),
+        reason=reason,
+        candidates=work.made,
+        seed=candidate.seed,
+        backend=candidate.backend,
+        score=score.value,
+        scorer=score.scorer,
+        index=candidate.index,
+    )
+
+
+def _skip(work: _Work, reason: str) -> Submission:
+    return Submission(work.assignment, results=SKIP, reason=reason, candidates=work.made)

@@ -29,6 +29,7 @@ from peers import (
 )
 
 from subnet17.mining.chain import StaticChain
+from subnet17.mining.journal import Journal
 from subnet17.mining.miner import Miner
 from subnet17.mining.protocol import TextTask
 from subnet17.mining.servers import Servers
@@ -44,6 +45,7 @@ class Rig:
 
     def __init__(self, folder: Path, validators: list[dict[str, Any]], **miner: Any) -> None:
         self.generation, self.validation = FakeGeneration(), FakeValidation()
+        self.folder = folder / "journal"
         self.chain_file = folder / "neurons.json"
         self.write_chain(validators)
         self.ended = asyncio.Event()
@@ -71,7 +73,8 @@ class Rig:
             settings = Settings(miner=table, network=network)
             transport, servers = Transport(MINER, network), Servers(settings)
             chain = StaticChain(self.chain_file)
-            miner = Miner(settings, transport=transport, chain=chain, servers=servers)
+            journal = Journal.open(self.folder)
+            miner = Miner(settings, transport=transport, chain=chain, servers=servers, journal=journal)
             running = asyncio.create_task(miner.run())
             running.add_done_callback(lambda _: self.ended.set())
             try:
@@ -81,6 +84,7 @@ class Rig:
                 await running
                 await transport.aclose()
                 await servers.aclose()
+                await journal.aclose()
 
 
 async def until(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
@@ -132,7 +136,7 @@ async def test_free_time_gives_the_best_of_several_candidates(tmp_path: Path) ->
     with FakeValidator() as validator:
         validator.throttle_s = 3
         rig = Rig(tmp_path, [validator.as_neuron()], max_candidates=3, target_generation_time=0.1)
-        rig.validation.scores = [0.75, 0.95, 0.85]
+        rig.validation.scores = [0.75, 0.93, 0.85]
         async with rig.running():
             await until(lambda: len(validator.accepted) >= 1)
     assert len({form["seed"] for form in rig.generation.forms[:3]}) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from peers import listen
 
 REPO = Path(__file__).resolve().parents[2]
+DATA_DIR = "S17_OPERATIONS__DATA_DIR"
 
 
 def command(*flags: str) -> list[str]:
@@ -22,7 +24,7 @@ def command(*flags: str) -> list[str]:
 
 
 def run(*flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), DATA_DIR: str(cwd / "data")}
     return subprocess.run(
         command(*flags), cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
@@ -80,10 +82,13 @@ class Process:
             *flags,
         ]
         self.log = folder / "log"
+        self.environment = os.environ | {DATA_DIR: str(folder / "data")}
 
     def __enter__(self) -> Process:
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command(*self.flags), stderr=log, stdout=log)
+            self.process = subprocess.Popen(
+                command(*self.flags), stderr=log, stdout=log, env=self.environment
+            )
         deadline_s = time.monotonic() + 30
         while not self.status():
             assert time.monotonic() < deadline_s, self.log.read_text()
@@ -157,3 +162,21 @@ def test_mining_never_loads_torch_even_where_it_is_installed(tmp_path: Path) -> 
     (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import subnet17.mining.miner"
     subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True)
+
+
+def test_a_second_miner_with_the_same_hotkey_refuses_to_start(tmp_path: Path) -> None:
+    with Process(tmp_path) as first:
+        ended = run(*first.flags[:4], "--port", str(free_port()), cwd=tmp_path)
+    assert ended.returncode == 1
+    assert f"process {first.process.pid} mines with hotkey" in ended.stderr
+
+
+def test_a_journal_of_a_newer_program_is_one_line_and_no_start(tmp_path: Path) -> None:
+    with Process(tmp_path) as miner:
+        hotkey = str(miner.status()["hotkey"])
+    path = tmp_path / "data" / "miner" / hotkey / "journal.sqlite"
+    with sqlite3.connect(path) as journal:
+        journal.execute("PRAGMA user_version = 99")
+    ended = run(*miner.flags, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith(f"error: {path} has schema 99")

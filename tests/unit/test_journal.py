@@ -158,13 +158,22 @@ async def test_an_answered_task_that_is_handed_in_again_counts_its_attempts_anew
     assert [r.assignment.task_id for r in await journal.unfinished()] == ["task-1"]
 
 
-async def test_a_task_that_begins_anew_lists_its_old_drafts_without_their_bytes(journal: Journal) -> None:
+async def test_a_task_that_begins_anew_lists_what_was_handed_in_without_its_bytes(journal: Journal) -> None:
     await through(journal, TASK)
     await journal.pulled(TASK)
     found = await record_in(journal)
     assert (found.state, found.chosen, found.attempts, found.answer) == (TaskState.PULLED, None, 0, None)
     assert [(d.index, d.sha256) for d in found.drafts] == [(0, "")]
     assert files_in(journal) == []
+
+
+async def test_a_task_that_begins_anew_keeps_drafts_that_were_never_handed_in(journal: Journal) -> None:
+    await journal.pulled(TASK)
+    await journal.generated(TASK, candidate())
+    await journal.pulled(assignment(task_id="task-2"))
+    await journal.pulled(TASK)
+    (draft,) = (await record_in(journal)).drafts
+    assert await journal.asset(draft.sha256) == SPZ
 
 
 async def test_unfinished_tasks_come_in_the_order_of_their_assignment(journal: Journal) -> None:

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 import structlog
-from peers import MINER, SPZ, neuron
+from peers import MINER, SPZ, memory_folder, neuron
 
 from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
 from subnet17.localnet.virtual_time import START_S, VIRTUAL_CLOCK, run_virtually
 from subnet17.mining.chain import Neuron
+from subnet17.mining.journal import Journal
 from subnet17.mining.miner import Miner
 from subnet17.mining.protocol import Feedback, PullTask, SubmitResults, TextTask
 from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
 from subnet17.mining.transport import Reply
-from subnet17.settings import MinerTable, NetworkTable, Settings
+from subnet17.settings import MinerTable, OperationsTable, Settings
 
 HOUR_S = 3600.0
 COOLDOWN_S, THROTTLE_S, PENALTY_S, LOCK_S = 300.0, 30.0, 600.0, 30.0
@@ -134,7 +135,7 @@ class SimulatedServers:
         self._generation_s = generation_s
         self._scores = scores
         self._made = 0
-        self.candidate_s = generation_s + 0.3
+        self.candidate_s = self.candidate_late_s = generation_s + 0.3
         self.generation = self.validation = SimpleNamespace(endpoints=[])
 
     async def check(self) -> None:
@@ -173,12 +174,24 @@ def mine(
     async def main() -> None:
         transport: Any = SimulatedTransport(by_hotkey)
         servers: Any = SimulatedServers(generation_s, list(scores))
-        settings = Settings(miner=MinerTable(**miner), network=NetworkTable())
-        made.append(Miner(settings, transport=transport, chain=chain, servers=servers, clock=VIRTUAL_CLOCK))
-        running = asyncio.create_task(made[0].run())
-        await asyncio.sleep(hours * HOUR_S)
-        made[0].stopping.set()
-        await running
+        settings = Settings(miner=MinerTable(**miner), operations=OperationsTable(min_free_disk_bytes=0))
+        with memory_folder() as folder:
+            journal = Journal.open(folder, clock=VIRTUAL_CLOCK)
+            made.append(
+                Miner(
+                    settings,
+                    transport=transport,
+                    chain=chain,
+                    servers=servers,
+                    journal=journal,
+                    clock=VIRTUAL_CLOCK,
+                )
+            )
+            running = asyncio.create_task(made[0].run())
+            await asyncio.sleep(hours * HOUR_S)
+            made[0].stopping.set()
+            await running
+            await journal.aclose()
 
     run_virtually(main())
     structlog.reset_defaults()
