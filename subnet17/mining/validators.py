@@ -37,6 +37,8 @@ SKEW_WARNING_S = 10.0
 """A difference worth telling; nonces follow the validator's clock all the same."""
 QUICK_REPLY_S = 2.0
 """A reply that took longer says little of its clock: some servers stamp Date when a request arrives."""
+DATE_S = 1.0
+"""Up to so much is cut off a Date."""
 
 
 @dataclass(frozen=True)
@@ -336,7 +338,10 @@ class Roster:
         return max(0.0, self._stopped_until_s - self._clock.monotonic_s())
 
     def _note_skew(self, state: ValidatorState, skew_s: float | None, elapsed_s: float) -> None:
-        if skew_s is None or elapsed_s > max(QUICK_REPLY_S, state.skew_from_reply_s):
+        if skew_s is None:
+            return
+        slow = elapsed_s > max(QUICK_REPLY_S, state.skew_from_reply_s)
+        if slow and skew_s <= state.skew_s <= skew_s + elapsed_s + DATE_S:  # else one of the clocks was set
             return
         if abs(state.skew_s) <= SKEW_WARNING_S < abs(skew_s):
             log.warning("clocks differ, check NTP", validator=state.neuron.uid, skew_s=round(skew_s, 1))
