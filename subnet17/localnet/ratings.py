@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 NEWCOMER_MEAN = 1500.0
 NEWCOMER_DEVIATION = 350.0
-LEAST_DEVIATION = 60.0
+LEAST_DEVIATION = 40.0
 Q = math.log(10.0) / 400.0
 
 

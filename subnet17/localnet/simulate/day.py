@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bittensor as bt
 import httpx
@@ -18,12 +19,14 @@ from subnet17.localnet.simulate.outcome import HOUR_S, WARM_UP_S, Outcome, outco
 from subnet17.localnet.simulate.policies import Policy
 from subnet17.localnet.simulate.quality import Quality
 from subnet17.localnet.simulate.servers import GenerationServer, ValidationServer
-from subnet17.localnet.simulate.tempers import Habit, Temper, make_validator
+from subnet17.localnet.simulate.tempers import Temper, make_validator
 from subnet17.localnet.simulate.validator import SimulatedValidator
 from subnet17.localnet.simulate.wire import Host, Wire
 from subnet17.localnet.virtual_time import VIRTUAL_CLOCK, run_virtually
 from subnet17.mining.chain import StaticChain
+from subnet17.mining.journal import Journal, journal_folder
 from subnet17.mining.miner import Miner
+from subnet17.mining.nonces import Nonces
 from subnet17.mining.servers import Servers
 from subnet17.mining.transport import Transport
 from subnet17.settings import MinerTable, NetworkTable, OperationsTable, Settings
@@ -81,37 +84,53 @@ async def _mine(
     keypair: bt.Keypair,
     folder: Path,
 ) -> None:
-    settings = _settings(policy, plan, folder)
-    client = httpx.AsyncClient(transport=Wire(_hosts(policy, plan, validators, quality)))
-    transport = Transport(keypair, settings.network, clock=VIRTUAL_CLOCK, client=client)
-    miner = Miner(
-        settings,
-        transport=transport,
-        chain=_chain(validators, keypair.ss58_address, folder),
-        servers=Servers(settings, clock=VIRTUAL_CLOCK, client=client),
-        clock=VIRTUAL_CLOCK,
-        chooser=policy.chooser,
-        rng=random.Random(f"{plan.seed}/miner"),
-    )
-    habits = [
-        asyncio.create_task(
-            _live(habit, validator, random.Random(f"{plan.seed}/habit/{validator.neuron.uid}"))
+    hosts = _hosts(policy, plan, validators, quality)
+    async with (
+        httpx.AsyncClient(transport=Wire(hosts)) as client,
+        _miner(policy, plan, validators, keypair, client, folder) as miner,
+        asyncio.TaskGroup() as group,
+    ):
+        habits = [group.create_task(habit) for habit in _habits(plan, validators)]
+        running = group.create_task(miner.run())
+        await asyncio.wait([running], timeout=WARM_UP_S + plan.hours * HOUR_S)
+        miner.stopping.set()
+        await running
+        for habit in habits:
+            habit.cancel()
+
+
+@asynccontextmanager
+async def _miner(
+    policy: Policy,
+    plan: Plan,
+    validators: list[SimulatedValidator],
+    keypair: bt.Keypair,
+    client: httpx.AsyncClient,
+    folder: Path,
+) -> AsyncIterator[Miner]:
+    """The miner as its command line puts it together, on the simulation's wire and clock."""
+    settings, clock, hotkey = _settings(policy, plan, folder), VIRTUAL_CLOCK, keypair.ss58_address
+    journal = Journal.open(journal_folder(settings.data_dir, hotkey), clock=clock)
+    try:
+        nonces = Nonces(clock, floor=await journal.nonce_floor(), reserve=journal.reserve_nonces)
+        yield Miner(
+            settings,
+            transport=Transport(keypair, settings.network, clock=clock, client=client, nonces=nonces),
+            chain=_chain(validators, hotkey, folder),
+            servers=Servers(settings, clock=clock, client=client),
+            journal=journal,
+            clock=clock,
+            chooser=policy.chooser,
+            rng=random.Random(f"{plan.seed}/miner"),
         )
-        for validator, temper in zip(validators, plan.tempers, strict=True)
-        if (habit := temper.habit) is not None
-    ]
-    running = asyncio.create_task(miner.run())
-    await asyncio.wait([running], timeout=WARM_UP_S + plan.hours * HOUR_S)
-    miner.stopping.set()
-    await running
-    for task in habits:
-        task.cancel()
-    await client.aclose()
+    finally:
+        await journal.aclose()
 
 
-async def _live(habit: Habit, validator: SimulatedValidator, rng: random.Random) -> None:
-    with suppress(asyncio.CancelledError):
-        await habit(validator, rng)
+def _habits(plan: Plan, validators: list[SimulatedValidator]) -> Iterator[Coroutine[Any, Any, None]]:
+    for validator, temper in zip(validators, plan.tempers, strict=True):
+        if temper.habit is not None:
+            yield temper.habit(validator, random.Random(f"{plan.seed}/habit/{validator.neuron.uid}"))
 
 
 def _settings(policy: Policy, plan: Plan, folder: Path) -> Settings:
@@ -123,7 +142,8 @@ def _settings(policy: Policy, plan: Plan, folder: Path) -> Settings:
         target_generation_time=plan.generation_s,
         **policy.miner,
     )
-    return Settings(miner=miner, network=NetworkTable(), operations=OperationsTable(data_dir=str(folder)))
+    operations = OperationsTable(data_dir=str(folder), min_free_disk_bytes=0)
+    return Settings(miner=miner, network=NetworkTable(), operations=operations)
 
 
 def _hosts(
@@ -141,4 +161,6 @@ def _chain(validators: list[SimulatedValidator], miner: str, folder: Path) -> St
     neurons = [validator.neuron.model_dump() for validator in validators]
     own = {"uid": len(neurons), "hotkey": miner, "ip": "0.0.0.0", "port": 0}  # noqa: S104 - it serves nothing
     path.write_text(json.dumps([*neurons, own]))
-    return StaticChain(path)
+    chain = StaticChain(path)
+    chain.refresh_s = NetworkTable().metagraph_refresh_s  # a file is looked at more often than a chain
+    return chain

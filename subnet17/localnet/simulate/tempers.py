@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import bittensor as bt
 
@@ -35,7 +36,7 @@ from subnet17.mining.protocol import OWNER_HOTKEY, Task
 IMAGE_SHARE = 0.2
 MOST_STAKE = 50_000.0
 
-Habit = Callable[[SimulatedValidator, random.Random], Awaitable[None]]
+Habit = Callable[[SimulatedValidator, random.Random], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
