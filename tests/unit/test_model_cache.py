@@ -21,7 +21,7 @@ from torch import nn  # noqa: E402
 
 from subnet17.deadline import Deadline  # noqa: E402
 from subnet17.errors import DeadlineError, UnavailableError  # noqa: E402
-from subnet17.gpu.card import Card  # noqa: E402
+from subnet17.gpu.card import Card, open_card  # noqa: E402
 from subnet17.gpu.eviction import SIMILAR, choose_victims  # noqa: E402
 from subnet17.gpu.models import Loaded, ModelCache  # noqa: E402
 from subnet17.gpu.pressure import Pressure  # noqa: E402
@@ -566,6 +566,29 @@ def test_watcher_lowers_the_level_when_nothing_can_go_and_then_waits() -> None:
         watcher.look()
         assert pressure.level.index == 2
     assert "95%" in str(pressure.as_json()["reason"])
+
+
+def test_watcher_goes_by_changed_limits_from_the_next_look_on() -> None:
+    clock = Clock()
+    _, cache, _, watcher = watched(clock)
+    use(cache, "text", "image")
+    watcher.change(threshold=0.5, idle_unload_s=1e9)
+    watcher.look()
+    assert "host" in states(cache).values()
+    watcher.change(threshold=0.5, idle_unload_s=5.0)
+    clock.now_s += 6
+    watcher.look()
+    assert "device" not in states(cache).values()
+
+
+def test_the_budget_follows_the_threshold_unless_it_has_a_limit_of_its_own() -> None:
+    card = open_card("cpu", limit_bytes=0, cleanup_threshold=0.9)
+    assert card.total_bytes == int(0.9 * card.physical_bytes)
+    card.plan_up_to(0.5)
+    assert card.total_bytes == int(0.5 * card.physical_bytes)
+    limited = open_card("cpu", limit_bytes=GB, cleanup_threshold=0.9)
+    limited.plan_up_to(0.5)
+    assert limited.total_bytes == GB
 
 
 def test_watchers_thread_survives_errors_and_ends_when_told() -> None:

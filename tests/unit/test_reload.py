@@ -18,7 +18,7 @@ from subnet17.log import configure_logging, log_style
 from subnet17.reload import SettingsFollower
 from subnet17.settings import LIVE, Settings, Sources, known_keys
 from subnet17.settings_sources import MAX_CONFIG_BYTES
-from tests.config_mutations import mutants, place_something_else
+from tests.config_files import mutants, place_something_else
 
 GOOD = """# what an operator wrote
 [generation]

@@ -1,4 +1,4 @@
-"""Damaged configuration files, the same for the same number: what editors, scripts and disks leave behind."""
+"""Configuration files: written from values, and damaged as editors, scripts and disks damage them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,19 @@ VALUES: list[Any] = [
 BARE = {"nan", "inf", "-inf", "1979-05-27T07:32:00Z"}
 
 
+def write_config(path: Path, **tables: dict[str, Any]) -> None:
+    """Puts a whole new file in the old one's place."""
+    lines = [f"[{name}]\n{_as_lines(table)}" for name, table in tables.items()]
+    path.with_suffix(".new").write_text("\n".join(lines), encoding="utf-8")
+    path.with_suffix(".new").rename(path)
+
+
+def _as_lines(table: dict[str, Any]) -> str:
+    return "".join(f"{key} = {_as_toml(value)}\n" for key, value in table.items())
+
+
 def mutants(good: str, count: int) -> list[bytes]:
-    """`count` files made from `good`; some of them are good themselves."""
+    """`count` files made from `good`, the same ones each time; some of them are good themselves."""
     return [_mutate(random.Random(number), good.encode()) for number in range(count)]
 
 
