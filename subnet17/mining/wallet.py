@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,11 @@ def _hotkey(miner: MinerTable) -> Any:
         )
     try:
         wallet = Wallet(name=miner.wallet_name, hotkey=miner.hotkey_name, path=str(folder.parent))
-        return wallet.hotkey
+        keypair = wallet.hotkey
     except Exception as error:  # the native library raises its own untyped errors
         raise WalletError(f"hotkey {hotkey_file} can't be read: {type(error).__name__}") from None
+    _refuse_coldkey_as_hotkey(folder, hotkey_file, keypair.ss58_address)
+    return keypair
 
 
 def _read_hotkey_file(path: Path, miner: MinerTable) -> bytes:
@@ -89,18 +92,38 @@ def _read_hotkey_file(path: Path, miner: MinerTable) -> bytes:
 
 def _refuse_plain_coldkey(folder: Path) -> None:
     """A coldkey moves funds. Mining never needs it, and in clear it must not be on a mining machine."""
-    path = folder / "coldkey"
+    for path in [folder / "coldkey", *_copies_of_coldkey(folder)]:
+        try:
+            with path.open("rb") as file:
+                head = file.read(64).lstrip()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            # A folder, or a file that even we can't read, can't be told from a key in clear.
+            raise WalletError(f"coldkey {path} can't be checked: {error.strerror}", path=str(path)) from None
+        if not head.startswith(ENCRYPTED_PREFIXES):
+            raise WalletError(
+                f"an unencrypted coldkey lies at {path}: move it off this machine (coldkeypub.txt may stay) "
+                f"or encrypt it; only the hotkey is needed here",
+                path=str(path),
+            )
+
+
+def _copies_of_coldkey(folder: Path) -> list[Path]:
+    """What people make before they change something: coldkey.bak, coldkey_old."""
+    copies = (p for p in folder.glob("coldkey?*") if not p.name.startswith("coldkeypub"))
+    return sorted(p for p in copies if p.is_file())
+
+
+def _refuse_coldkey_as_hotkey(folder: Path, hotkey_file: Path, address: str) -> None:
+    """Where the coldkey's public half lies beside the hotkey, the two must differ."""
     try:
-        with path.open("rb") as file:
-            head = file.read(64).lstrip()
-    except FileNotFoundError:
+        public = json.loads((folder / "coldkeypub.txt").read_bytes())
+    except (OSError, ValueError, RecursionError):
         return
-    except OSError as error:
-        # A folder, or a file that even we can't read, can't be told from a key in clear.
-        raise WalletError(f"coldkey {path} can't be checked: {error.strerror}", path=str(path)) from None
-    if not head.startswith(ENCRYPTED_PREFIXES):
+    if isinstance(public, dict) and public.get("ss58Address") == address:
         raise WalletError(
-            f"an unencrypted coldkey lies at {path}: move it off this machine (coldkeypub.txt may stay) "
-            f"or encrypt it; only the hotkey is needed here",
-            path=str(path),
+            f"{hotkey_file} holds the coldkey itself: it must never sign for a miner. Create a hotkey: "
+            "btcli wallet new_hotkey",
+            path=str(hotkey_file),
         )

@@ -47,6 +47,26 @@ def test_an_unencrypted_coldkey_stops_the_start(wallet: Wallet, tmp_path: Path) 
     assert "secretPhrase" not in str(caught.value.as_json())
 
 
+@pytest.mark.parametrize("name", ["coldkey.bak", "coldkey_old", "coldkey.json"])
+def test_a_copy_of_the_coldkey_in_clear_stops_the_start_too(
+    wallet: Wallet, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "alice" / name).write_text('{"secretPhrase": "bottom drive obey"}')
+    with pytest.raises(WalletError, match=name) as caught:
+        load_keypair(settings(tmp_path))
+    assert "bottom" not in str(caught.value.as_json())
+
+
+def test_a_coldkey_in_the_hotkeys_place_is_refused(wallet: Wallet, tmp_path: Path) -> None:
+    public = tmp_path / "alice" / "coldkeypub.txt"
+    public.write_text(json.dumps({"ss58Address": wallet.hotkey.ss58_address}))
+    with pytest.raises(WalletError, match="holds the coldkey itself"):
+        load_keypair(settings(tmp_path))
+    for other in ('{"ss58Address": "5Other"}', "{", "[]", ""):
+        public.write_text(other)
+        assert load_keypair(settings(tmp_path)).ss58_address == wallet.hotkey.ss58_address
+
+
 @pytest.mark.parametrize("content", [b"", b'\n {"secretSeed": "0x00"}', b"0xdeadbeef"])
 def test_anything_that_is_not_known_as_encrypted_counts_as_plain(
     wallet: Wallet, tmp_path: Path, content: bytes
