@@ -68,6 +68,11 @@ class ServerTable(_Table):
     api_key: Secret = Field(
         "", description="Required in X-API-Key; must be set on a host that is not loopback."
     )
+    allow_without_key: bool = Field(
+        False,
+        description="Answer anybody without a key also on a host that is not loopback: for a container whose"
+        " port is open to its callers alone.",
+    )
     workers: int = Field(1, ge=1, le=16, description="Worker processes that do the computing.")
     worker_memory_bytes: int = Field(
         6 * 2**30, ge=2**28, description="Address-space limit of one CPU worker."
@@ -365,7 +370,7 @@ class OperationsTable(_Table):
         30.0, ge=0, le=3600, description="A limit must be passed for so long to be told, and kept as long."
     )
     alert_repeat_s: Seconds = Field(3600.0, description="An alert that stands is told again after this time.")
-    alert_webhook_url: str = Field("", description="Gets each alert as JSON by POST; empty: none.")
+    alert_webhook_url: Secret = Field("", description="Gets each alert as JSON by POST; empty: none.")
     alert_command: list[str] = Field(
         default_factory=list,
         description='Run for each alert, its facts in the environment: ["/usr/local/bin/page", "me"].',

@@ -43,6 +43,7 @@ def main(
             host=table.host,
             port=table.port,
             api_key=table.api_key,
+            allow_without_key=table.allow_without_key,
         )
     except S17Error as error:
         code = exit_with(error)

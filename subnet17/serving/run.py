@@ -20,7 +20,7 @@ GRACE_S = 20
 """Running requests may finish within this time after SIGTERM."""
 
 
-def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
+def serve(app: FastAPI, *, host: str, port: int, api_key: str, allow_without_key: bool = False) -> int:
     """Serves until SIGINT or SIGTERM, or until a device is lost; returns the process's exit code.
 
     Args:
@@ -28,6 +28,7 @@ def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
         host: Address to listen on.
         port: Port to listen on.
         api_key: What callers must send; may be empty on a loopback address only.
+        allow_without_key: It may be empty anywhere: something else keeps strangers off.
 
     Returns:
         0 after a signal; 1 when it could not start or lost its device: then a supervisor starts it anew.
@@ -35,7 +36,7 @@ def serve(app: FastAPI, *, host: str, port: int, api_key: str) -> int:
     Raises:
         ConfigError: the address is taken, can't be bound, or would be open to others without a key.
     """
-    if not is_loopback(host) and not api_key:
+    if not is_loopback(host) and not api_key and not allow_without_key:
         raise ConfigError(
             f"host {host} can be reached by others: set api_key, or use 127.0.0.1", key="host", value=host
         )

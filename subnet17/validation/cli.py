@@ -51,7 +51,13 @@ def main(
             data_dir=settings.data_dir,
             follower=follower,
         )
-        code = serve(app, host=table.host, port=table.port, api_key=table.api_key)
+        code = serve(
+            app,
+            host=table.host,
+            port=table.port,
+            api_key=table.api_key,
+            allow_without_key=table.allow_without_key,
+        )
     except S17Error as error:
         code = exit_with(error)
     raise typer.Exit(code)
