@@ -37,7 +37,6 @@ from subnet17.mining.acceptance import Acceptance
 from subnet17.mining.draws import Draw, Draws
 from subnet17.mining.feedback import Prices
 from subnet17.mining.tasks import Assignment, Score
-from subnet17.settings import MinerTable
 
 SUBMIT_MARGIN_S = 1.0
 """Kept of the free time for encoding, signing and the way to the validator."""
@@ -87,17 +86,6 @@ class Limits:
     enough_score: float = 0.95
     retry_s: float = 60.0
     quality_worth: float = 0.5
-
-    @classmethod
-    def of(cls, miner: MinerTable) -> Limits:
-        """As the settings say."""
-        return cls(
-            min_score=miner.self_validation_min_score,
-            max_candidates=miner.max_candidates,
-            enough_score=miner.early_stop_score,
-            retry_s=miner.retry_time_s,
-            quality_worth=miner.quality_worth,
-        )
 
 
 @dataclass(frozen=True)

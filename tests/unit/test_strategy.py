@@ -17,7 +17,6 @@ from subnet17.mining.draws import Draw, Draws
 from subnet17.mining.feedback import Prices
 from subnet17.mining.strategy import Action, Limits, Outlook, decide, outlook_of, seed_for
 from subnet17.mining.tasks import Score
-from subnet17.settings import MinerTable
 
 LIMITS = Limits(min_score=0.7, max_candidates=4, retry_s=0.0)
 
@@ -191,12 +190,6 @@ def test_an_outlook_knows_the_validator_and_the_scores_seen() -> None:
     assert seen.chance(0.75) > 0.9
     assert (seen.second_price, seen.penalty_s, seen.others_waiting) == (1 / 300, 600.0, 0.5)
     assert 0.66 < seen.next_score.mean < 0.7
-
-
-def test_the_limits_are_the_settings() -> None:
-    assert Limits.of(MinerTable(early_stop_score=0.8, retry_time_s=7.0, quality_worth=0.0)) == Limits(
-        0.7, 4, enough_score=0.8, retry_s=7.0, quality_worth=0.0
-    )
 
 
 TABLE = Path(__file__).parents[2] / "docs" / "strategy.md"
