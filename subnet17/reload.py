@@ -40,11 +40,17 @@ Content = bytes | str | None
 """Of the file; None: no file, and none was named; text: why it can't be read."""
 
 
+EVERY_PROCESS = tuple(
+    f"operations.{key}" for key in ("log_level", "log_format", "log_max_bytes", "log_backups", "data_dir")
+)
+"""Keys that all processes use."""
+
+
 class SettingsFollower:
     """The settings in force, and what is known of those that are not.
 
     Args:
-        tables: Those that this process uses: changes of others are none of its business.
+        uses: Tables, or single keys as `table.key`, that this process uses: others are none of its business.
         config, environ, flags: See `Sources`.
 
     Raises:
@@ -53,13 +59,13 @@ class SettingsFollower:
 
     def __init__(
         self,
-        tables: Sequence[str],
+        uses: Sequence[str],
         config: str | Path | None = None,
         *,
         environ: Mapping[str, str] | None = None,
         flags: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._tables = tables
+        self._uses = uses
         self._sources = Sources(config, environ=environ, flags=flags)
         self._content: Content = self._sources.read()
         self._current = self._sources.combine(self._content)
@@ -183,7 +189,12 @@ class SettingsFollower:
             log.warning("settings wait for a restart", keys=waiting)
 
     def _keys(self, mark: str = "") -> list[tuple[str, str]]:
-        return [(table, key) for table in self._tables for key in known_keys(table, mark)]
+        return [
+            (table, key)
+            for table in Settings.model_fields
+            for key in known_keys(table, mark)
+            if table in self._uses or f"{table}.{key}" in self._uses
+        ]
 
     def _differences(self, old: Settings, new: Settings) -> list[tuple[str, Any, Any]]:
         """Name, old and new value of each key of this process that differs."""
@@ -208,12 +219,11 @@ def _with_live_keys(running: Settings, wanted: Settings) -> Settings:
     Raises:
         ConfigError: they don't go together: a key beside them waits for a restart.
     """
-    tables = {}
-    for name in Settings.model_fields:
-        table, new = getattr(running, name), getattr(wanted, name)
-        tables[name] = table.model_copy(update={key: getattr(new, key) for key in known_keys(name, LIVE)})
+    values, new = running.model_dump(), wanted.model_dump()
+    for table in values:
+        values[table] |= {key: new[table][key] for key in known_keys(table, LIVE)}
     try:
-        return Settings(**tables)
+        return Settings.model_validate(values)
     except ValidationError as error:
         reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
         raise ConfigError(f"needs a restart as a whole: {reason}") from None

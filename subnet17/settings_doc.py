@@ -20,7 +20,7 @@ another file. Short names: {short}.
 
 The servers and the miner follow `mining.toml`. A changed file is read and checked whole, with the
 environment and command line of the start, which still come first. Keys marked **live** below take effect
-together, within about a second; work that is under way ends under the settings it began with. Changes of
+together, within about a second; work and waits under way end under the settings they began with. Changes of
 the others wait for a restart of the process whose table it is: `needs_restart` shows what runs and what the
 file says.
 

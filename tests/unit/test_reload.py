@@ -109,14 +109,21 @@ def test_secrets_are_never_shown(path: Path) -> None:
     assert "api_key = <hidden>" in str(follower.as_json()["error"])
 
 
-def test_changes_of_tables_that_a_process_does_not_use_are_not_its_business(path: Path) -> None:
-    follower = SettingsFollower(("validation", "operations"), path, environ={})
+def test_changes_of_what_a_process_does_not_use_are_not_its_business(path: Path) -> None:
+    follower = SettingsFollower(
+        ("validation", "operations.log_level", "operations.data_dir"), path, environ={}
+    )
     stamp = follower.as_json()["stamp"]
     rewrite(path, "port = 9001", "port = 9002")
+    rewrite(path, "log_level", "max_restarts = 7\nlog_format = 'json'\nlog_level")
     with logged() as lines:
         follower.look()
     assert (follower.as_json()["needs_restart"], follower.as_json()["stamp"]) == ({}, stamp)
+    assert lines[0]["changed"] == []
     assert "9002" not in str(lines)
+    rewrite(path, "max_restarts = 7", "data_dir = 'elsewhere'")
+    follower.look()
+    assert set(follower.as_json()["needs_restart"]) == {"operations.data_dir"}  # type: ignore[call-overload]
 
 
 def test_environment_and_flags_of_the_start_still_come_first(path: Path) -> None:
