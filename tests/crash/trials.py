@@ -59,7 +59,7 @@ class Course:
     validators: int
 
 
-COURSES = (Course(0.012, 6), Course(0.07, 20))
+COURSES = (Course(0.012, 6), Course(0.1, 24))
 """The first leaves no free time: one candidate for a task. In the second several are made."""
 
 
@@ -156,6 +156,7 @@ max_concurrent_generations = 3
 self_validation_min_score = {MIN_SCORE}
 target_generation_time = 0.1
 max_candidates = 3
+early_stop_score = 0.97
 [network]
 chain = "static:{self.folder / "data" / "localnet" / "neurons.json"}"
 pull_timeout_s = 3.0
