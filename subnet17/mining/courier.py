@@ -13,7 +13,7 @@ import asyncio
 from dataclasses import dataclass
 
 from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
-from subnet17.log import get_logger
+from subnet17.log import about, get_logger
 from subnet17.mining.book import ValidatorState
 from subnet17.mining.budget import RetryBudget
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
@@ -128,10 +128,13 @@ class Courier:
             log.warning("result kept for the next start", validator=uid, task=assignment.task_id)
 
     async def _attempt(self, parcel: _Parcel) -> None:
+        assignment = parcel.submission.assignment
         try:
-            await self._deliver(parcel)
+            uid = self._roster.get(assignment.validator).neuron.uid
+            with about(task=assignment.task_id, validator=uid):
+                await self._deliver(parcel)
         except Exception:
-            log.exception("delivery failed", task=parcel.submission.assignment.task_id)
+            log.exception("delivery failed", task=assignment.task_id)
             self._repeat(parcel, self._prices.resend_s)
 
     async def _deliver(self, parcel: _Parcel) -> None:

@@ -15,6 +15,7 @@ log = get_logger()
 
 TIMEOUT_S = 5.0
 HOLDER = "resources"
+MAX_REASON_CHARS = 500
 TASKS_AT_ONCE = {Relief.LESS_AT_ONCE: 1, Relief.NO_NEW_TASKS: 0}
 
 
@@ -52,7 +53,7 @@ class MinerHold:
         body = {
             "by": HOLDER,
             "tasks_at_once": TASKS_AT_ONCE[relief],
-            "reason": reason,
+            "reason": reason[:MAX_REASON_CHARS],
             "for_s": self._hold_for_s,
         }
         held = await self._post("/hold/", body)
