@@ -31,10 +31,12 @@ from subnet17.errors import UnavailableError
 from subnet17.generation import flux_hunyuan_backend
 from subnet17.generation.app import create_app
 from subnet17.generation.backends import choose_backend
+from subnet17.reload import SettingsFollower
 from subnet17.serving.run import serve
 from subnet17.settings import GenerationTable
 from subnet17.splat.ply import read_ply
 from subnet17.splat.spz import decode_spz
+from tests.config_files import write_config
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -136,10 +138,16 @@ def generate_faulty(request: Any, settings: GenerationTable) -> Any:
     return flux_hunyuan_backend.generate(request, settings)
 
 
-def tiny_app(settings: GenerationTable, data_dir: Path, load: Callable[..., None] = load_tiny) -> FastAPI:
+def tiny_app(
+    settings: GenerationTable,
+    data_dir: Path,
+    load: Callable[..., None] = load_tiny,
+    follower: SettingsFollower | None = None,
+) -> FastAPI:
     chosen = choose_backend(settings, data_dir=data_dir)
     generate = generate_faulty if load is load_faulty else chosen.generate
-    return create_app(settings, backend=replace(chosen, load=load, generate=generate))
+    backend = replace(chosen, load=load, generate=generate)
+    return create_app(settings, backend=backend, follower=follower)
 
 
 @asynccontextmanager
@@ -163,9 +171,18 @@ async def until(
     return dict(health)
 
 
+@pytest.fixture(scope="module")
+def config(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "mining.toml"
+    write_config(path, generation=settings_of(weights).model_dump())
+    return path
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
-    async with running(tiny_app(settings_of(weights), tmp_path_factory.mktemp("data"))) as client:
+async def client(config: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    follower = SettingsFollower(("generation", "operations"), config, environ={})
+    table = follower.current.generation
+    async with running(tiny_app(table, tmp_path_factory.mktemp("data"), follower=follower)) as client:
         yield client
 
 
@@ -205,6 +222,29 @@ async def test_every_format_is_what_it_says(client: httpx.AsyncClient) -> None:
         mesh = trimesh.load(io.BytesIO(replies[name]), file_type=kind, force="mesh")
         assert len(mesh.faces) > 100
         assert np.ptp(np.asarray(mesh.visual.vertex_colors)[:, :3], axis=0).max() > 0
+
+
+async def models_of(client: httpx.AsyncClient) -> set[str]:
+    (news,) = (await client.get("/status/")).json()["workers"]["news"]
+    return {model["name"] for model in news["models"] if model["state"] == "device"}
+
+
+@on_one_loop
+async def test_changed_settings_reach_the_next_job_and_an_idle_worker(
+    client: httpx.AsyncClient, weights: Path, config: Path
+) -> None:
+    assert (await make(client, profile="balanced")).headers["x-splats"] == str(SPLATS)
+    assert await models_of(client)
+    changed = settings_of(weights, idle_unload_s=0.2, splat_count=SPLATS + 1000, num_inference_steps=3)
+    write_config(config, generation=changed.model_dump())
+    async with asyncio.timeout(30):
+        while await models_of(client):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert (await make(client, profile="balanced")).headers["x-splats"] == str(SPLATS + 1000)
+    write_config(config, generation=settings_of(weights).model_dump())
+    async with asyncio.timeout(30):
+        while (await client.get("/status/")).json()["settings"]["reloads"] < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
 
 
 @on_one_loop
