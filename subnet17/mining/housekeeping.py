@@ -44,6 +44,10 @@ class Housekeeping:
             f"{floor / 1e9:.2f} GB are asked for: make room, or lower [operations] min_free_disk_bytes"
         )
 
+    def follow(self, settings: Settings) -> None:
+        """Takes over changed settings: how much is kept, and for how long."""
+        self._settings = settings
+
     async def run(self) -> None:
         """Looks after the journal until cancelled.
 

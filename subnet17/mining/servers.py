@@ -63,6 +63,10 @@ class Servers:
         self.generation = Pool([Endpoint(url.rstrip("/")) for url in settings.generation_urls], clock)
         self.validation = Pool([Endpoint(settings.validation_url.rstrip("/"))], clock)
 
+    def follow(self, settings: Settings) -> None:
+        """Takes over changed time limits, for requests that begin from now on."""
+        self._settings = settings
+
     async def aclose(self) -> None:
         """Closes all connections."""
         await self._client.aclose()

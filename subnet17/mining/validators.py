@@ -137,6 +137,13 @@ class Roster:
         self._listed = frozenset(n.hotkey for n in neurons)
         self._warn_of_strangers()
 
+    def set_rules(self, rules: RosterRules) -> None:
+        """Goes by other decisions of the operator from now on; who is ejected stays so for its time."""
+        self.rules = rules
+        for hotkey, state in self._states.items():
+            state.blocked = not rules.permit(hotkey)
+        self._warn_of_strangers()
+
     def _open(self, neuron: Neuron) -> ValidatorState:
         row = self._rows.pop(neuron.hotkey, None)
         if row is None:
