@@ -1,25 +1,24 @@
 """The neurons as the chain tells them; the last good ones outlive the chain and the process.
 
-Covers: reads with a hard limit in a thread of their own, since a substrate client may hang for ever; what is
-kept on disk and used while the chain is out. Does not cover: what the neurons mean for us (seat.py).
+Covers: what is read, what is kept on disk and used while the chain is out. Does not cover: reads that hang
+(patience.py), what the neurons mean for us (seat.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from subnet17.errors import PeerError, PeerTimeoutError
+from subnet17.errors import PeerError
 from subnet17.log import get_logger
 from subnet17.mining.chain import ChainFacts, Neuron
+from subnet17.mining.patience import Patience
 from subnet17.settings import NetworkTable
 
 log = get_logger()
@@ -29,13 +28,8 @@ FETCH_TIMEOUT_S = 90.0
 HURRIED_TIMEOUT_S = 20.0
 """At a start with a good metagraph on disk: mining should not wait for a chain that is out."""
 RETRY_S = 30.0
-STUCK_S = 600.0
-"""A read that hangs longer is left behind with its thread, and a new one is made."""
-MAX_STUCK = 8
 PRIVATE_NETWORKS = frozenset({"local"})
 """Subtensor networks whose validators may live on private or loopback addresses."""
-
-T = TypeVar("T")
 
 
 class Snapshot(BaseModel):
@@ -75,7 +69,7 @@ class BittensorChain:
         self._fetch = fetch or self._fetch_metagraph
         self._timeout_s = timeout_s
         self._wall_s = wall_s
-        self._thread = _Patience[Snapshot]()
+        self._thread = Patience[Snapshot]()
         self._snapshot: Snapshot | None = None
         self._failed = False
 
@@ -246,56 +240,3 @@ def _write_whole(path: Path, text: str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-class _Patience(Generic[T]):
-    """Runs blocking calls in daemon threads: a stuck one neither blocks the loop nor the exit.
-
-    One at a time, unless one is stuck for long; and only so many of those, since none can be ended.
-    """
-
-    def __init__(self) -> None:
-        self._running: threading.Event | None = None
-        self._since_s = 0.0
-        self._stuck = 0
-
-    async def call(self, function: Callable[[], T], timeout_s: float) -> T:
-        self._check_idle()
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        done = threading.Event()  # not is_alive(): a thread outlives its answer by a moment
-
-        def finish(result: T | None, error: Exception | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)  # type: ignore[arg-type]
-
-        def run() -> None:
-            try:
-                outcome: tuple[T | None, Exception | None] = (function(), None)
-            except Exception as error:
-                outcome = (None, error)
-            done.set()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(finish, *outcome)
-
-        self._running, self._since_s = done, time.monotonic()
-        threading.Thread(target=run, name="metagraph", daemon=True).start()
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await future
-        except TimeoutError:
-            raise PeerTimeoutError(f"no answer within {timeout_s:g} s") from None
-
-    def _check_idle(self) -> None:
-        if self._running is None or self._running.is_set():
-            return
-        stuck_s = time.monotonic() - self._since_s
-        if stuck_s < STUCK_S:
-            raise PeerTimeoutError(f"the last read is still stuck, for {stuck_s:.0f} s")
-        if self._stuck >= MAX_STUCK:
-            raise PeerTimeoutError(f"{self._stuck + 1} reads are stuck: restart the miner")
-        self._stuck += 1

@@ -1,8 +1,8 @@
 """The wire to validators: signed requests out, capped and checked replies in.
 
 Covers: signing, time limits, reply limits, and a table of foreign errors to ours. Does not cover: nonces
-(nonces.py), when to send and what a reply means (validators.py, courier.py, feedback.py). Never retries by
-itself.
+(nonces.py), what is in a reply's body (replies.py), when to send and what a reply means (validators.py,
+courier.py, feedback.py). Never retries by itself.
 
 Time limits by phase: connecting has its own, short one, since a host that is there answers within a round
 trip; a write that moves no byte ends the call after `WRITE_STALL_S`; the reply may take as long as the whole
@@ -13,9 +13,6 @@ the bytes drip.
 from __future__ import annotations
 
 import asyncio
-import json
-import math
-import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
@@ -23,13 +20,13 @@ from typing import Any, Generic, TypeVar
 import bittensor as bt
 import httpx
 from bittensor.core.settings import version_as_int
-from pydantic import ValidationError
 
 from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
 from subnet17.mining.chain import Neuron
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 from subnet17.mining.nonces import Nonces
 from subnet17.mining.protocol import GetVersion, PullTask, SubmitResults, sign_submit
+from subnet17.mining.replies import message_in, read_reply
 from subnet17.mining.tasks import Submission
 from subnet17.settings import NetworkTable
 
@@ -43,8 +40,6 @@ SUBMIT_REPLY_BYTES = 256 * 2**10
 """On top of what was sent: some validators echo it."""
 VERSION_REPLY_BYTES = 64 * 2**10
 ERROR_BODY_BYTES = 2048
-MAX_INTEGER = 2**63
-"""Above any count or nanosecond time of the protocol; keeps absurd integers out of the arithmetic."""
 
 S = TypeVar("S", bound=bt.Synapse)
 
@@ -170,13 +165,13 @@ class Transport:
         self.nonces.note_skew(validator.hotkey, skew_s, elapsed_s=elapsed_s)
         if status != httpx.codes.OK:
             raise PeerError(
-                f"{name} at {validator.address}: HTTP {status} {_message_in(body)}".rstrip(),
+                f"{name} at {validator.address}: HTTP {status} {message_in(body)}".rstrip(),
                 status=status,
                 sent=True,
                 skew_s=skew_s,
                 elapsed_s=elapsed_s,
             )
-        return Reply(_read_reply(type(synapse), body, validator), skew_s, elapsed_s)
+        return Reply(read_reply(type(synapse), body, validator), skew_s, elapsed_s)
 
     async def _exchange(
         self, validator: Neuron, synapse: bt.Synapse, timeout_s: float, cap_bytes: int
@@ -241,55 +236,3 @@ def _as_ours(error: Exception, name: str, validator: Neuron) -> PeerError:
     if isinstance(error, NOT_SENT):
         return PeerError(what, sent=False)
     return PeerTimeoutError(what, sent=True)
-
-
-LONG_CODE = re.compile(r"(?:0x)?[0-9A-Za-z+/=_-]{65,}")
-"""Signatures, hashes with a prefix, base64 payloads: longer than any word, hotkey or uuid."""
-
-
-def _message_in(body: bytes) -> str:
-    """The axon's error message, for people: short, printable, without the signature that it may repeat."""
-    try:
-        message = str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        message = body.decode("utf-8", "replace")
-    message = LONG_CODE.sub("<hidden>", message)
-    return "".join(c for c in message if c.isprintable())[:200]
-
-
-def _read_reply(kind: type[S], body: bytes, validator: Neuron) -> S:
-    try:
-        tree = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded)
-        if not isinstance(tree, dict):
-            raise ValueError(f"a JSON {type(tree).__name__}, expected an object")
-        # Only the protocol's fields: what a validator says about the connection itself is not trusted.
-        own = kind.model_fields.keys() - bt.Synapse.model_fields.keys()
-        fields = {name: tree[name] for name in own if name in tree}
-        json.dumps(
-            fields, ensure_ascii=False
-        ).encode()  # half a surrogate pair can't be signed, sent or stored
-        synapse: S = kind.model_validate(fields)
-        return synapse
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        why = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    except (ValueError, RecursionError) as error:
-        why = f"{type(error).__name__} {error}"
-    raise PeerReplyError(f"{validator.address} sent an unreadable {kind.__name__}: {why}"[:300], sent=True)
-
-
-def _refuse_constant(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is not finite")
-    return value
-
-
-def _bounded(text: str) -> int:
-    if len(text) > len(str(MAX_INTEGER)) + 1 or abs(value := int(text)) > MAX_INTEGER:
-        raise ValueError(f"{text[:20]} is too large")
-    return value

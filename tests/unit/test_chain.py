@@ -17,7 +17,8 @@ from peers import key, neuron
 
 from subnet17.errors import ConfigError, PeerError
 from subnet17.mining.chain import StaticChain, open_chain, select_validators
-from subnet17.mining.metagraph import MAX_STUCK, BittensorChain, facts_of, neurons_of
+from subnet17.mining.metagraph import BittensorChain, facts_of, neurons_of
+from subnet17.mining.patience import MAX_STUCK
 from subnet17.settings import NetworkTable
 
 NOWHERE = "0.0.0.0"  # noqa: S104 - what the chain says of neurons that do not serve
@@ -266,7 +267,7 @@ async def test_a_read_that_is_stuck_for_long_is_left_behind(monkeypatch: pytest.
             release.wait(5)
         return metagraph()
 
-    monkeypatch.setattr("subnet17.mining.metagraph.STUCK_S", 0.0)
+    monkeypatch.setattr("subnet17.mining.patience.STUCK_S", 0.0)
     chain = BittensorChain(NetworkTable(), fetch=fetch, timeout_s=0.05)
     for _ in range(2):
         with pytest.raises(PeerError):
@@ -283,7 +284,7 @@ async def test_so_many_reads_may_be_stuck_and_no_more(monkeypatch: pytest.Monkey
         release.wait(5)
         return metagraph()
 
-    monkeypatch.setattr("subnet17.mining.metagraph.STUCK_S", 0.0)
+    monkeypatch.setattr("subnet17.mining.patience.STUCK_S", 0.0)
     chain = BittensorChain(NetworkTable(), fetch=fetch, timeout_s=0.005)
     for _ in range(MAX_STUCK + 5):
         with pytest.raises(PeerError):
