@@ -45,6 +45,7 @@ class ValidatorState:
         busy: A pull is under way, or a task of it is in our hands.
         failures: In a row.
         silent: The last failure brought no HTTP answer: the fault may as well be ours.
+        silent_since_s: Monotonic time of the first such failure in a row.
         ejected: Why it is out after too many failures; empty when it is not.
         ejections: Since its last answer.
         aside: Why its judgement is not trusted; empty when it is.
@@ -65,6 +66,7 @@ class ValidatorState:
     busy: bool = False
     failures: int = 0
     silent: bool = False
+    silent_since_s: float = 0.0
     ejected: str = ""
     ejections: int = 0
     aside: str = ""

@@ -1,12 +1,14 @@
 """Whom the miner asks next, and who has to wait.
 
-Covers: cooldowns on the validator's own clock, one pull or task in hand each, rests after failures, ejection
-and return, who is set aside for its judgement, the block and allow lists, the stop when we are not
-registered. Does not cover: what is known of one validator (book.py), how the next one is weighed (choice.py).
+Covers: cooldowns on the validator's own clock, one pull or task in hand each, what a reply, a failure and a
+verdict change, the block and allow lists, the stop when we are not registered. Does not cover: what is known
+of one validator (book.py), how long it rests after failures (rests.py), how the next one is weighed
+(choice.py).
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,18 +23,10 @@ from subnet17.mining.choice import Chooser, Prospect, choose
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 from subnet17.mining.feedback import Prices
 from subnet17.mining.protocol import OWNER_HOTKEY, Feedback
+from subnet17.mining.rests import Rests
 
 log = get_logger()
 
-FIRST_REST_S = 15.0
-MAX_REST_S = 300.0
-OUR_TROUBLE_REST_S = 60.0
-"""When most validators fall silent at once, the network here is down: everybody is tried again soon."""
-FIRST_EJECTION_S = 600.0
-MAX_EJECTION_S = 4 * 3600.0
-FIRST_ASIDE_S = 3600.0
-MAX_ASIDE_S = 86_400.0
-JITTER = 0.25
 SKEW_WARNING_S = 10.0
 """A difference worth telling; nonces follow the validator's clock all the same."""
 QUICK_REPLY_S = 2.0
@@ -88,6 +82,7 @@ class Roster:
         self._acceptance = acceptance or Acceptance()
         self._choose = chooser
         self._rng = rng or random.Random()
+        self._rests = Rests(prices, self._rng)
         self._seed = self._rng.getrandbits(32)
         self._states: dict[str, ValidatorState] = {}
         self._rows: dict[str, Mapping[str, Any]] = {}
@@ -95,6 +90,7 @@ class Roster:
         self._listed: frozenset[str] = frozenset()
         self._strangers: frozenset[str] = frozenset()
         self._turn = 0
+        self._answered_s = -math.inf
         self._stopped_until_s = 0.0
 
     def __iter__(self) -> Iterator[ValidatorState]:
@@ -210,6 +206,7 @@ class Roster:
         """A validator answered: its clock and speed, and an end to its failures."""
         self._changed.add(state.neuron.hotkey)
         self._note_skew(state, skew_s, elapsed_s)
+        self._answered_s = self._clock.monotonic_s()
         state.reply_times_s.append(elapsed_s)
         state.note_call(answered=True)
         if state.ejected:
@@ -275,39 +272,27 @@ class Roster:
             The rest in seconds.
         """
         state.failures += 1
-        state.silent = "status" not in error.detail and not isinstance(error, PeerReplyError)
+        silent = "status" not in error.detail and not isinstance(error, PeerReplyError)
+        if silent and not state.silent:
+            state.silent_since_s = self._clock.monotonic_s()
+        state.silent = silent
         state.last_error = error.message
         state.count("errors")
         state.note_call(answered=False)
         self._note_skew(state, error.detail.get("skew_s"), error.detail.get("elapsed_s", 0.0))
-        rest_s = self._varied(self._rest_after_failure(state))
+        rest_s = self._rests.after_failure(
+            state, eject_after=self.rules.eject_after, is_trouble_ours=self._is_trouble_ours(state)
+        )
         if isinstance(error, PeerTimeoutError):
             rest_s = max(rest_s, self._prices.pull_timeout_wait_s)
         self.rest(state, rest_s)
         return rest_s
 
-    def _rest_after_failure(self, state: ValidatorState) -> float:
-        rest_s = _doubled(FIRST_REST_S, state.failures - 1, MAX_REST_S)
-        if self._is_trouble_ours():
-            return min(rest_s, OUR_TROUBLE_REST_S)
-        if state.failures < self.rules.eject_after:
-            return rest_s
-        state.ejections += 1
-        state.ejected = f"ejected after {state.failures} failures in a row: {state.last_error}"
-        window_s = _doubled(FIRST_EJECTION_S, state.ejections - 1, MAX_EJECTION_S)
-        log.warning(
-            "validator ejected",
-            validator=state.neuron.uid,
-            failures=state.failures,
-            about_s=round(window_s * self._scale),
-            reason=state.last_error,
-        )
-        return window_s
-
-    def _is_trouble_ours(self) -> bool:
-        """Whether most validators fell silent: then the fault is hardly theirs."""
+    def _is_trouble_ours(self, state: ValidatorState) -> bool:
+        """Whether most validators are silent and none has answered since this one fell silent."""
         listed = self.listed
-        return 2 * sum(s.silent for s in listed) > len(listed)
+        most = 2 * sum(s.silent for s in listed) > len(listed)
+        return most and state.silent and self._answered_s <= state.silent_since_s
 
     def set_aside(self, state: ValidatorState, why: str) -> float:
         """No task for a growing time from a validator whose judgement can't be trusted; then one probe.
@@ -315,21 +300,9 @@ class Roster:
         Returns:
             The rest in seconds.
         """
-        state.asides += 1
-        state.aside = why
-        rest_s = self._varied(_doubled(FIRST_ASIDE_S, state.asides - 1, MAX_ASIDE_S))
-        log.warning("validator set aside", validator=state.neuron.uid, rest_s=round(rest_s), reason=why)
+        rest_s = self._rests.aside(state, why)
         self.rest(state, rest_s)
         return rest_s
-
-    @property
-    def _scale(self) -> float:
-        """A local subnet may run faster: our rests with it."""
-        return self._prices.resend_s / Prices.resend_s
-
-    def _varied(self, seconds: float) -> float:
-        """Scaled and jittered: miners that failed together must not return together."""
-        return seconds * self._scale * (1.0 + self._rng.uniform(-JITTER, JITTER))
 
     def stop_all(self, seconds: float) -> None:
         """Nobody is pulled for so long: we are not registered."""
@@ -354,7 +327,3 @@ class Roster:
             log.warning("clocks differ, check NTP", validator=state.neuron.uid, skew_s=round(skew_s, 1))
         state.skew_s = min(max(skew_s, -MAX_SKEW_S), MAX_SKEW_S)
         state.skew_from_reply_s = elapsed_s
-
-
-def _doubled(first_s: float, times: int, most_s: float) -> float:
-    return float(min(most_s, first_s * 2.0 ** min(times, 30)))

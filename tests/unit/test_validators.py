@@ -15,14 +15,8 @@ from subnet17.mining.book import MAX_COOLDOWN_S, ValidatorState
 from subnet17.mining.chain import Neuron
 from subnet17.mining.feedback import Prices
 from subnet17.mining.protocol import OWNER_HOTKEY, Feedback
-from subnet17.mining.validators import (
-    FIRST_ASIDE_S,
-    FIRST_EJECTION_S,
-    MAX_EJECTION_S,
-    OUR_TROUBLE_REST_S,
-    Roster,
-    RosterRules,
-)
+from subnet17.mining.rests import FIRST_ASIDE_S, FIRST_EJECTION_S, MAX_EJECTION_S, OUR_TROUBLE_REST_S
+from subnet17.mining.validators import Roster, RosterRules
 
 HTTP_500 = PeerError("HTTP 500", status=500)
 
@@ -113,6 +107,18 @@ def test_when_most_fall_silent_the_fault_is_ours_and_nobody_is_ejected() -> None
         rests = [roster.fail(state, unreachable) for state in roster.listed]
     assert max(rests) <= OUR_TROUBLE_REST_S * 1.25
     assert not any(state.away for state in roster)
+
+
+def test_once_anybody_answers_most_being_silent_is_no_excuse() -> None:
+    clock = HeldClock()
+    roster = make_roster(clock, *(neuron(name=f"Validator{i}", uid=i) for i in range(4)))
+    dead = [state for state in roster if state.neuron.uid > 0]
+    for _ in range(6):
+        clock.now_s += 60.0
+        roster.note_reply(roster.get(key("Validator0").ss58_address), skew_s=0.0, elapsed_s=0.1)
+        for state in dead:
+            roster.fail(state, PeerError("no route", sent=False))
+    assert all(state.away for state in dead)
 
 
 def test_one_silent_validator_among_answering_ones_is_ejected() -> None:
