@@ -9,22 +9,25 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
+from collections.abc import Collection
 from typing import Any
 
-from subnet17.errors import PeerError, S17Error
-from subnet17.log import get_logger
+from subnet17.errors import S17Error
+from subnet17.log import about, get_logger
 from subnet17.mining.bench import Bench
-from subnet17.mining.book import ValidatorState
 from subnet17.mining.budget import RetryBudget
-from subnet17.mining.chain import ChainView, select_validators
+from subnet17.mining.chain import ChainView
+from subnet17.mining.chain_watch import ChainWatch
 from subnet17.mining.choice import Chooser, choose
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 from subnet17.mining.courier import Courier
 from subnet17.mining.experience import Experience
 from subnet17.mining.feedback import Prices
 from subnet17.mining.gate import Gate
+from subnet17.mining.hold import Hold
 from subnet17.mining.housekeeping import Housekeeping
 from subnet17.mining.journal import Journal
+from subnet17.mining.market import Market, Standing, standing_of
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.puller import Puller
 from subnet17.mining.servers import Servers
@@ -32,6 +35,7 @@ from subnet17.mining.strategy import Limits
 from subnet17.mining.tasks import Assignment
 from subnet17.mining.transport import Transport
 from subnet17.mining.validators import Roster, RosterRules
+from subnet17.mining.versions import ask_versions
 from subnet17.mining.worker import Workshop
 from subnet17.settings import MinerTable, Settings
 
@@ -39,10 +43,8 @@ log = get_logger()
 
 HEALTH_INTERVAL_S = 5.0
 TROUBLE_INTERVAL_S = 1.0
-CHAIN_RETRY_S = 30.0
 BOOK_INTERVAL_S = 5.0
 STEP_S = 0.05
-NOT_YET = "the chain was not read yet"
 
 
 class Miner:
@@ -71,9 +73,10 @@ class Miner:
     ) -> None:
         self.stopping = asyncio.Event()
         self.metrics = Metrics()
+        self.hold = Hold(clock)
         self._settings = settings
         self._transport = transport
-        self._chain = chain
+        self._chain_view = chain
         self._servers = servers
         self._journal = journal
         self._clock = clock
@@ -88,6 +91,15 @@ class Miner:
             acceptance=self._experience.acceptance,
             chooser=chooser,
         )
+        self.chain = ChainWatch(
+            chain,
+            self.roster,
+            settings,
+            hotkey=transport.hotkey,
+            clock=clock,
+            on_listed=self._on_listed,
+        )
+        self._market = Market(self._look_at_market, journal, clock=clock)
         self._housekeeping = Housekeeping(journal, chain, settings, clock=clock)
         self._gate = Gate(chain, servers, allow_embedded=settings.miner.allow_embedded_on_public_network)
         self._bench = Bench(settings.miner.num_generation_workers, clock=clock)
@@ -102,6 +114,7 @@ class Miner:
             stopping=self.stopping,
             clock=clock,
             others_waiting=self._others_waiting,
+            quality_factor=self._quality_factor,
         )
         budget = RetryBudget(settings.network.retry_share, clock=clock)
         self.courier = Courier(
@@ -127,11 +140,10 @@ class Miner:
             budget=budget,
             prices=prices,
             clock=clock,
+            hold=self.hold,
             reason_not_pulling=lambda: self.reason_not_pulling,
-            on_unregistered=self._on_unregistered,
+            on_unregistered=self.chain.on_unregistered,
         )
-        self._registered: bool | None = None
-        self._chain_trouble = NOT_YET
 
     async def run(self) -> None:
         """Mines until `stopping` is set, then finishes what is running within the drain time.
@@ -145,10 +157,14 @@ class Miner:
         await self._puller.recall()
         pulling = asyncio.create_task(self._puller.run(), name="pull")
         loops = [
-            asyncio.create_task(self._watch_chain(), name="chain"),
+            asyncio.create_task(self.chain.run(), name="chain"),
             asyncio.create_task(self._watch_servers(), name="servers"),
             asyncio.create_task(self._housekeeping.run(), name="journal"),
             asyncio.create_task(self._keep_book(), name="book"),
+            asyncio.create_task(self._market.run(), name="market"),
+            asyncio.create_task(
+                ask_versions(self._transport, self.roster, clock=self._clock), name="versions"
+            ),
             asyncio.create_task(self._report(), name="metrics"),
             *(asyncio.create_task(self._generate_forever()) for _ in range(miner.num_generation_workers)),
             *(asyncio.create_task(self.courier.run()) for _ in range(miner.num_submission_workers)),
@@ -171,19 +187,17 @@ class Miner:
         """Why no tasks are taken on; empty when they are."""
         if self.stopping.is_set():
             return "stopping"
-        if self._chain_trouble:
-            return self._chain_trouble
-        if self._registered is False or self.roster.stopped_s:
-            return self._registration_hint()
-        if not self.roster.listed:
-            least = self._settings.miner.min_validator_stake
-            return f"no serving validator with a stake of {least:g} or more is listed"
-        return self._housekeeping.reason_not_to_pull or self._gate.reason_not_to_pull()
+        return (
+            self.chain.reason_not_to_pull
+            or self.hold.reason_not_to_pull
+            or self._housekeeping.reason_not_to_pull
+            or self._gate.reason_not_to_pull()
+        )
 
     @property
     def is_connected(self) -> bool:
         """Whether the chain could be read."""
-        return not self._chain_trouble
+        return not self.chain.trouble
 
     def as_json(self) -> dict[str, Any]:
         """The status page."""
@@ -194,8 +208,8 @@ class Miner:
             "hotkey": self._transport.hotkey,
             "netuid": self._settings.network.netuid,
             "chain": self._settings.network.chain,
-            "public_network": self._chain.is_public,
-            "registered": self._registered,
+            "public_network": self._chain_view.is_public,
+            **self.chain.as_json(),
             "pulling": not self.reason_not_pulling,
             "reason": self.reason_not_pulling,
             "metrics": self.metrics.as_json(),
@@ -203,6 +217,8 @@ class Miner:
             "tasks_left_over": self._puller.left,
             "submissions_waiting": self.courier.waiting,
             "journal": self._housekeeping.as_json(),
+            "market": self._market.as_json(),
+            "holds": self.hold.as_json(),
             "generation_endpoints": [e.as_json() for e in self._servers.generation.endpoints],
             "validation_endpoints": [e.as_json() for e in self._servers.validation.endpoints],
             "validators": [
@@ -229,7 +245,10 @@ class Miner:
                     self._bench.will_end(job, seconds - self._pull_s())
 
                 try:
-                    self.courier.post(await self._workshop.work(job.assignment, job.record, ends_in=ends_in))
+                    uid = self.roster.get(job.assignment.validator).neuron.uid
+                    with about(task=job.assignment.task_id, validator=uid):
+                        made = await self._workshop.work(job.assignment, job.record, ends_in=ends_in)
+                    self.courier.post(made)
                 except S17Error as error:
                     log.error("task put back", task=job.assignment.task_id, reason=error.message)
                     self._put_back(job.assignment)
@@ -247,45 +266,20 @@ class Miner:
         ready = sum(not s.busy and s.ready_s <= now_s for s in self.roster.listed)
         return ready / self._settings.miner.num_generation_workers
 
+    async def _on_listed(self, hotkeys: Collection[str]) -> None:
+        await self._puller.resume(hotkeys)
+
+    def _look_at_market(self) -> Standing:
+        return standing_of(self.chain.neurons, self.roster, hotkey=self._transport.hotkey)
+
+    def _quality_factor(self) -> float:
+        return self._market.quality_factor if self._settings.miner.market_aware else 1.0
+
     def _put_back(self, assignment: Assignment) -> None:
         """The task stays assigned, and in the journal: its validator hands it out again."""
         state = self.roster.get(assignment.validator)
         self.roster.rest(state, self._prices.cooldown_s)
         state.busy = False
-
-    def _on_unregistered(self, state: ValidatorState, left_s: float) -> None:
-        if self._registered:  # the chain knows better than one validator, which may lag or lie
-            log.warning("a validator does not know our hotkey yet", validator=state.neuron.uid)
-        else:
-            self.roster.stop_all(left_s)
-            log.error("not registered", validator=state.neuron.uid, fix=self._registration_hint())
-
-    def _registration_hint(self) -> str:
-        miner, network = self._settings.miner, self._settings.network
-        return (
-            f"hotkey {self._transport.hotkey} is not registered on netuid {network.netuid}: "
-            f"btcli subnet register --netuid {network.netuid} "
-            f"--wallet.name {miner.wallet_name} --wallet.hotkey {miner.hotkey_name}"
-        )
-
-    async def _watch_chain(self) -> None:
-        while True:
-            wait_s = self._chain.refresh_s
-            try:
-                neurons = await self._chain.read()
-            except PeerError as error:
-                self._chain_trouble = error.message
-                wait_s = min(wait_s, CHAIN_RETRY_S)
-            else:
-                own, least = self._transport.hotkey, self._settings.miner.min_validator_stake
-                validators = select_validators(neurons, own_hotkey=own, min_stake=least)
-                self.roster.update(validators)
-                self._registered = self._chain.is_registered(own)
-                self._chain_trouble = ""
-                if self._registered:
-                    self.roster.resume_all()
-                await self._puller.resume({neuron.hotkey for neuron in validators})
-            await self._clock.sleep(wait_s)
 
     async def _watch_servers(self) -> None:
         while True:

@@ -20,6 +20,7 @@ from subnet17.mining.budget import RetryBudget
 from subnet17.mining.clock import Clock
 from subnet17.mining.courier import Courier
 from subnet17.mining.feedback import Prices
+from subnet17.mining.hold import Hold
 from subnet17.mining.journal import Journal
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.protocol import PullTask
@@ -41,6 +42,7 @@ class Puller:
     """See the module.
 
     Args:
+        hold: How many tasks others let us work on at once.
         reason_not_pulling: Why no task may be pulled now; empty when one may.
         on_unregistered: Called when a validator does not know our hotkey, with the seconds it asks for.
     """
@@ -58,6 +60,7 @@ class Puller:
         budget: RetryBudget,
         prices: Prices,
         clock: Clock,
+        hold: Hold,
         reason_not_pulling: Callable[[], str],
         on_unregistered: Callable[[ValidatorState, float], None],
     ) -> None:
@@ -71,6 +74,7 @@ class Puller:
         self._budget = budget
         self._prices = prices
         self._clock = clock
+        self._hold = hold
         self._reason_not_pulling = reason_not_pulling
         self._on_unregistered = on_unregistered
         self._left: dict[str, Record] = {}
@@ -97,7 +101,13 @@ class Puller:
         for record in records:
             self._roster.get(record.assignment.validator).busy = True
         for record in records:
-            log.info("task taken up", task=record.assignment.task_id, from_state=record.state.value)
+            uid = self._roster.get(record.assignment.validator).neuron.uid
+            log.info(
+                "task taken up",
+                task=record.assignment.task_id,
+                validator=uid,
+                from_state=record.state.value,
+            )
             job = await self._take_up(record, assignment_of(record, self._clock), attempts=record.attempts)
             if job is not None:
                 self._backlog.append(job)
@@ -126,10 +136,14 @@ class Puller:
         while not self._backlog:
             reason = self._reason_not_pulling()
             self._tell(reason)
-            if not reason and (state := self._roster.next_ready()) is not None:
+            if not reason and self._has_leave() and (state := self._roster.next_ready()) is not None:
                 return state
             await self._clock.sleep(TROUBLE_INTERVAL_S if reason else self._roster.wait_s())
         return None
+
+    def _has_leave(self) -> bool:
+        allowed = self._hold.tasks_at_once
+        return allowed is None or self._bench.occupied + len(self._pulls) < allowed
 
     def _tell(self, reason: str) -> None:
         if reason == self._told:
@@ -172,7 +186,12 @@ class Puller:
         if record is None:
             await self._journal.pulled(assignment, validator=self._roster.row_of(state))
             return Job(assignment)
-        log.info("task is known", task=assignment.task_id, from_state=record.state.value)
+        log.info(
+            "task is known",
+            task=assignment.task_id,
+            validator=state.neuron.uid,
+            from_state=record.state.value,
+        )
         return await self._take_up(record, assignment)
 
     async def _take_up(self, record: Record, assignment: Assignment, *, attempts: int = 0) -> Job | None:

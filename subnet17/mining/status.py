@@ -1,4 +1,4 @@
-"""The miner's own page: `/status/`, `/health/` and `/metrics` on one small app in the miner's event loop."""
+"""The miner's own page, one small app in its event loop: `/status/`, `/health/`, `/metrics`, and `/hold/`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,40 @@ import uvicorn
 from fastapi import Depends, FastAPI, Header
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict, Field
 
 from subnet17 import __version__
 from subnet17.addresses import is_loopback
 from subnet17.errors import ConfigError, UnauthorizedError
+from subnet17.mining.hold import Hold
 from subnet17.mining.metrics import Metrics
 from subnet17.settings import MinerTable
+
+
+class HoldRequest(BaseModel):
+    """Asks for fewer tasks at once, or none, for a while."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field(min_length=1, max_length=64)
+    tasks_at_once: int = Field(0, ge=0, le=64)
+    reason: str = Field("", max_length=500)
+    for_s: float = Field(gt=0, le=86_400)
+
+
+class ResumeRequest(BaseModel):
+    """Ends what was asked for under a name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field(min_length=1, max_length=64)
 
 
 class Reported(Protocol):
     """What the page shows."""
 
     metrics: Metrics
+    hold: Hold
     stopping: asyncio.Event
 
     @property
@@ -64,6 +86,20 @@ def create_app(miner: Reported, *, api_key: str) -> FastAPI:
     @app.get("/status", dependencies=[Depends(check_key)], include_in_schema=False)
     async def status() -> dict[str, Any]:
         return {"version": __version__, **miner.as_json()}
+
+    @app.post("/hold/", dependencies=[Depends(check_key)])
+    async def hold(request: HoldRequest) -> JSONResponse:
+        taken = miner.hold.ask(
+            request.by,
+            tasks_at_once=request.tasks_at_once,
+            reason=request.reason,
+            for_s=request.for_s,
+        )
+        return JSONResponse({"held": taken}, status_code=200 if taken else 429)
+
+    @app.post("/resume/", dependencies=[Depends(check_key)])
+    async def resume(request: ResumeRequest) -> dict[str, bool]:
+        return {"ended": miner.hold.lift(request.by)}
 
     @app.get("/metrics", dependencies=[Depends(check_key)])
     @app.get("/metrics/", dependencies=[Depends(check_key)], include_in_schema=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -32,10 +33,6 @@ MAX_STAGE_FAILURES = 3
 OUTAGE_POLL_S = 1.0
 
 Scored = tuple[Candidate, Score]
-
-
-def _nobody() -> float:
-    return 0.0
 
 
 @dataclass
@@ -72,6 +69,7 @@ class Workshop:
         hotkey: Ours; part of every seed.
         stopping: Set when the process should end: no further candidates then.
         others_waiting: Ready validators without a place, for each of our places.
+        quality_factor: What the worth of quality is multiplied by now.
     """
 
     def __init__(
@@ -86,7 +84,8 @@ class Workshop:
         limits: Limits,
         stopping: asyncio.Event,
         clock: Clock = SYSTEM_CLOCK,
-        others_waiting: Callable[[], float] = _nobody,
+        others_waiting: Callable[[], float] = lambda: 0.0,
+        quality_factor: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._servers = servers
         self._gate = gate
@@ -98,6 +97,7 @@ class Workshop:
         self._stopping = stopping
         self._clock = clock
         self._others_waiting = others_waiting
+        self._quality_factor = quality_factor
 
     async def work(
         self,
@@ -157,6 +157,7 @@ class Workshop:
             others_waiting=self._others_waiting(),
         )
         may = not self._stopping.is_set()
+        quality_worth = self._limits.quality_worth * self._quality_factor()
         decision = decide(
             work.assignment,
             best,
@@ -164,7 +165,7 @@ class Workshop:
             elapsed_s=self._elapsed_s(work),
             candidate_s=self._servers.candidate_s if may else float("inf"),
             candidate_late_s=self._servers.candidate_late_s if may else float("inf"),
-            limits=self._limits,
+            limits=dataclasses.replace(self._limits, quality_worth=quality_worth),
             outlook=outlook,
         )
         task, action = work.assignment.task_id, decision.action.value

@@ -11,6 +11,7 @@ import pytest
 
 from subnet17.errors import ConfigError
 from subnet17.mining.feedback import Verdict
+from subnet17.mining.hold import Hold
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.status import create_app, serve_status
 from subnet17.settings import MinerTable
@@ -21,6 +22,7 @@ class Idle:
 
     def __init__(self) -> None:
         self.metrics = Metrics()
+        self.hold = Hold()
         self.stopping = asyncio.Event()
         self.is_connected = True
         self.reason_not_pulling = ""
@@ -98,3 +100,20 @@ async def test_an_open_host_needs_an_api_key() -> None:
     with pytest.raises(ConfigError, match="api_key"):
         async with serve_status(Idle(), MinerTable(host="192.0.2.1")):
             pass
+
+
+async def test_others_can_hold_the_miner_back_for_a_while_and_let_it_go_on() -> None:
+    miner = Idle()
+    async with client(miner) as http:
+        body = {"by": "monitor", "tasks_at_once": 0, "reason": "the disk is full", "for_s": 60}
+        assert (await http.post("/hold/", json=body)).json() == {"held": True}
+        assert miner.hold.reason_not_to_pull == "held by monitor: the disk is full"
+        assert (await http.post("/resume/", json={"by": "monitor"})).json() == {"ended": True}
+        assert miner.hold.reason_not_to_pull == ""
+        assert (await http.post("/hold/", json=body | {"for_s": 0})).status_code == 422
+
+
+async def test_holding_needs_the_api_key() -> None:
+    async with client(Idle(), api_key="k") as http:
+        assert (await http.post("/hold/", json={"by": "x", "for_s": 1})).status_code == 401
+        assert (await http.post("/resume/", json={"by": "x"})).status_code == 401

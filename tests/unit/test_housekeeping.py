@@ -1,0 +1,84 @@
+"""The journal's room: what is forgotten, and when a full disk stops pulling."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from peers import HeldClock
+
+from subnet17.errors import JournalError
+from subnet17.mining.housekeeping import Housekeeping
+from subnet17.mining.journal import Journal
+from subnet17.settings import OperationsTable, Settings
+
+SETTINGS = Settings(operations=OperationsTable(min_free_disk_bytes=10_000_000_000))
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    opened = Journal.open(tmp_path, clock=HeldClock())
+    yield opened
+    await opened.aclose()
+
+
+async def looked(journal: Journal, free_bytes: int, *, public: bool) -> Housekeeping:
+    """After one look at a disk with so much left."""
+    clock = HeldClock()
+    slept = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        slept.set()
+        await asyncio.Event().wait()
+
+    clock.sleep = sleep
+
+    async def free() -> int:
+        return free_bytes
+
+    journal.free_bytes = free  # type: ignore[method-assign]
+    chain: Any = SimpleNamespace(is_public=public)
+    keeper = Housekeeping(journal, chain, SETTINGS, clock=clock)
+    running = asyncio.create_task(keeper.run())
+    await slept.wait()
+    running.cancel()
+    return keeper
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "public", "stops"),
+    [
+        (10_000_000_000, True, False),
+        (9_999_999_999, True, True),
+        (200_000_000, False, False),
+        (199_999_999, False, True),
+    ],
+)
+async def test_a_full_disk_stops_pulling_earlier_on_a_public_network(
+    journal: Journal, free_bytes: int, public: bool, stops: bool
+) -> None:
+    reason = (await looked(journal, free_bytes, public=public)).reason_not_to_pull
+    assert bool(reason) is stops
+    assert not stops or "min_free_disk_bytes" in reason
+
+
+async def test_a_journal_that_cannot_be_written_stops_pulling(journal: Journal) -> None:
+    keeper = await looked(journal, 10**12, public=True)
+    journal.trouble = "the disk is broken"
+    assert keeper.reason_not_to_pull == "the disk is broken"
+
+
+async def test_a_damaged_journal_ends_the_miner(journal: Journal) -> None:
+    chain: Any = SimpleNamespace(is_public=True)
+    journal.broken.set()
+    with pytest.raises(JournalError, match="damaged"):
+        await Housekeeping(journal, chain, SETTINGS, clock=HeldClock()).run()
+
+
+async def test_the_page_counts_the_journals_tasks(journal: Journal) -> None:
+    told = (await looked(journal, 10**12, public=True)).as_json()
+    assert told == {"folder": str(journal.folder), "tasks": {}, "free_bytes": 10**12, "trouble": ""}
