@@ -169,7 +169,8 @@ class StaticChain:
     def names(self) -> tuple[str, ...]:
         """The file, and whom it lists: a copy of it is the same network."""
         listed = sorted(f"{n.hotkey}@{n.address}" for n in self._neurons if n.is_serving)
-        return (f"file {self._path.resolve()}", f"validators {' '.join(listed)}")
+        file = f"file {self._path.resolve()}"
+        return (file, f"validators {' '.join(listed)}") if listed else (file,)
 
     async def read(self) -> tuple[Neuron, ...]:
         stamp = self._stat()

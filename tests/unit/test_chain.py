@@ -302,6 +302,8 @@ def test_a_static_file_may_tell_the_standing_too_and_is_named_by_its_path_and_by
     other = StaticChain(write(tmp_path / "other.json", [entry(port=9)]))
     assert len(set(chain.names) & set(copy.names)) == 1
     assert not set(chain.names) & set(other.names)
+    empty = [StaticChain(write(tmp_path / f"{i}.json", [entry(is_serving=False)])) for i in range(2)]
+    assert not set(empty[0].names) & set(empty[1].names)
 
 
 async def test_a_stuck_chain_is_left_and_not_asked_twice_at_a_time() -> None:
