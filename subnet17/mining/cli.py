@@ -102,6 +102,7 @@ async def run_miner(settings: Settings) -> None:
         journal = Journal.open(folder)
         closing.push_async_callback(journal.aclose)
         nonces = Nonces(floor=await journal.nonce_floor(), reserve=journal.reserve_nonces)
+        nonces.recall(await journal.validators())
         transport = Transport(keypair, settings.network, nonces=nonces)
         closing.push_async_callback(transport.aclose)
         servers = Servers(settings)

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 
@@ -88,6 +89,12 @@ class Nonces:
             return
         follow = TOLERATED_AHEAD_S < skew_s <= MAX_AHEAD_S
         self._line(validator).ahead_ns = int(skew_s * 1e9) if follow else 0
+
+    def recall(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Takes the clocks that an earlier run learned, from the validator book: no call is refused."""
+        for hotkey, row in rows.items():
+            skew_s = row.get("skew_s")
+            self.note_skew(hotkey, skew_s if isinstance(skew_s, float) else None)
 
     def _line(self, validator: str) -> _Line:
         return self._lines.setdefault(validator, _Line())

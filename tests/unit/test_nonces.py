@@ -83,3 +83,12 @@ async def test_a_slow_reply_tells_no_clock() -> None:
     nonces.note_skew("5A", 3600.0, elapsed_s=0.1)
     nonces.note_skew("5A", 3300.0, elapsed_s=300.0)  # Date was stamped when the request arrived
     assert await nonces.next("5A") / 1e9 == pytest.approx(clock.now_s + 3600.0, abs=0.1)
+
+
+async def test_clocks_of_an_earlier_run_are_followed_from_the_first_call_on() -> None:
+    clock = HeldClock()
+    nonces = Nonces(clock)
+    nonces.recall({"5Ahead": {"skew_s": 3600.0}, "5Odd": {"skew_s": "much"}, "5New": {}})
+    assert await nonces.next("5Ahead") / 1e9 == pytest.approx(clock.now_s + 3600.0, abs=0.1)
+    for hotkey in ("5Odd", "5New"):
+        assert await nonces.next(hotkey) / 1e9 == pytest.approx(clock.now_s, abs=0.1)
