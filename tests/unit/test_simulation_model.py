@@ -82,7 +82,7 @@ def test_the_total_weighs_validators_by_stake_and_the_least_counts_healthy_ones_
 def test_a_broken_promise_is_named_with_its_place_and_count() -> None:
     violated = replace(OUTCOME, temper="slow", counts={"violations": 2})
     forged = replace(OUTCOME, bad_signatures=1)
-    assert broken_promises({OURS: [OUTCOME]}) == []
+    assert broken_promises({OURS: [OUTCOME], OFFICIAL: [violated]}) == []
     assert broken_promises({OURS: [violated], OFFICIAL: [forged]}) == [
         "policy ours, validator slow: 2 cooldown violations, allowed 0",
         "policy official, validator good: 1 bad signatures, allowed 0",

@@ -29,12 +29,15 @@ def least_accepts(outcomes: Sequence[Outcome]) -> int | None:
 
 
 def broken_promises(results: Results) -> list[str]:
-    """What must never happen and did, one sentence each."""
+    """What must never happen and did, one sentence each.
+
+    A baseline may break a cooldown: where a reply is lost, only a rejection nobody expected can cause that.
+    """
     broken = []
     for policy, outcomes in results.items():
         for outcome in outcomes:
             where = f"policy {policy.name}, validator {outcome.temper}"
-            if count := outcome.count("violations"):
+            if policy is OURS and (count := outcome.count("violations")):
                 broken.append(f"{where}: {count} cooldown violations, allowed 0")
             if outcome.bad_signatures:
                 broken.append(f"{where}: {outcome.bad_signatures} bad signatures, allowed 0")
