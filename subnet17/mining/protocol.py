@@ -58,15 +58,20 @@ def _default_type(value: Any) -> Any:
 TaskField = Annotated[Annotated[Task, Field(discriminator="type")] | None, BeforeValidator(_default_type)]
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""As numbers are kept on disk. A string may hold one too: "NaN" and a thousand digits are refused here."""
+
+
 class Feedback(BaseModel):
     """A validator's verdict. Its presence alone does not mean acceptance: see feedback.py."""
 
     validation_failed: bool = False
-    task_fidelity_score: float = 0.0
-    average_fidelity_score: float = 0.0
-    generations_within_the_window: int = 0
-    current_duel_rating: float = 0.0
-    current_miner_reward: float = 0.0
+    task_fidelity_score: Finite = 0.0
+    average_fidelity_score: Finite = 0.0
+    generations_within_the_window: Whole = 0
+    current_duel_rating: Finite = 0.0
+    current_miner_reward: Finite = 0.0
 
 
 class _Message(bt.Synapse):  # type: ignore[misc]
@@ -81,10 +86,10 @@ class PullTask(_Message):
     """Asks a validator for a task."""
 
     task: TaskField = None
-    validation_threshold: float = 0.6
-    throttle_period: int = 0
-    cooldown_until: int = 0
-    cooldown_violations: int = 0
+    validation_threshold: Finite = 0.6
+    throttle_period: Whole = 0
+    cooldown_until: Whole = 0
+    cooldown_violations: Whole = 0
 
 
 class SubmitResults(_Message):
@@ -94,18 +99,18 @@ class SubmitResults(_Message):
     task_id: str = ""
     results: str = SKIP
     data_format: str = DATA_FORMAT
-    data_ver: int = DATA_VERSION
-    compression: int = COMPRESSION_SPZ
-    submit_time: int = 0
+    data_ver: Whole = DATA_VERSION
+    compression: Whole = COMPRESSION_SPZ
+    submit_time: Whole = 0
     signature: str = ""
     feedback: Feedback | None = None
-    cooldown_until: int = 0
+    cooldown_until: Whole = 0
 
 
 class GetVersion(_Message):
     """Asks a validator for its versions."""
 
-    version: int = 0
+    version: Whole = 0
     validation_version: str = Field(default="")
 
 
