@@ -1,6 +1,6 @@
 PYTHON = "$(shell cat .tools/python 2>/dev/null || echo .venv/bin/python)"
 
-.PHONY: help setup check lint types test format bench crash-trials clean
+.PHONY: help setup check lint types test format bench simulate crash-trials clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +26,9 @@ format:  ## rewrite in the project's style
 
 bench:  ## all benchmarks, printed
 	for file in benchmarks/bench_*.py; do $(PYTHON) $$file; done
+
+simulate:  ## a day of mining in virtual time, beside the official miner's rules
+	$(PYTHON) -m subnet17.localnet.simulate
 
 crash-trials:  ## at night: 2,000 SIGKILLs of the miner at every state; goes on where it was broken off
 	nice $(PYTHON) tests/crash/trials.py --kills 2000 --lanes 3

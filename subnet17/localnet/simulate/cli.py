@@ -43,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     policies = [policy for policy in POLICIES if policy.name in given.policies]
     results = dict(zip(policies, run_all(policies, plan, log_level=given.log_level), strict=True))
     console = Console(width=TABLE_COLUMNS)
+    console.print(
+        f"{plan.hours:g} h, {len(plan.tempers)} validators, generations of {plan.generation_s:g} s "
+        f"in {plan.slots} slots, seed {plan.seed}"
+    )
     for policy, outcomes in results.items():
         console.print(validator_table(policy, outcomes))
     console.print("* healthy: gives every cycle to a miner that makes no mistake")
