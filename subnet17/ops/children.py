@@ -49,6 +49,7 @@ class _Child:
     handle: psutil.Process | None = None
     started_s: float = field(default_factory=time.monotonic)
     restarts: int = 0
+    ended: str = ""
     failed_starts: int = 0
     delay_s: float = 0.0
     restart_at_s: float = float("inf")
@@ -85,9 +86,9 @@ class Children:
     def _seen(self, child: _Child) -> Seen:
         name = child.process.name
         if pid := child.pid:
-            return Seen("up", pid, child.restarts, self._outdated.get(name, ""))
+            return Seen("up", pid, child.restarts, child.ended, self._outdated.get(name, ""))
         gave_up = child.failed_starts >= self._settings.operations.max_restarts
-        return Seen("given_up" if gave_up else "between", 0, child.restarts)
+        return Seen("given_up" if gave_up else "between", 0, child.restarts, child.ended)
 
     async def start(self, process: Process) -> None:
         """Starts a process, after what is left of an earlier one has ended."""
@@ -134,7 +135,6 @@ class Children:
             self._note_death(child, now_s)
         elif now_s >= child.restart_at_s:
             child.restart_at_s = float("inf")
-            child.restarts += 1
             child.started_s = now_s
             try:
                 child.handle = self._spawn(child.process)
@@ -145,10 +145,11 @@ class Children:
     def _note_death(self, child: _Child, now_s: float) -> None:
         handle, child.handle = child.handle, None
         self._reap_orphans()
-        code = handle.returncode if isinstance(handle, psutil.Popen) else None
-        log.warning("it has ended by itself", process=child.process.name, exit_code=code)
+        child.ended = _ending(handle.returncode) if isinstance(handle, psutil.Popen) else ""
+        log.warning("it has ended by itself", process=child.process.name, how=child.ended or "unknown")
         if now_s - child.started_s >= MIN_UPTIME_S:
             child.failed_starts, child.delay_s = 0, 0.0
+        child.restarts += 1
         child.failed_starts += 1
         self._plan_restart(child, now_s)
 
@@ -203,3 +204,9 @@ class Children:
             args = tuple(handle.cmdline()[2:])
             return why_outdated(args, handle.environ().get(SETTINGS_VARIABLE, ""), process, self._settings)
         return ""
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    return "killed by " + next((s.name for s in signal.Signals if s == -code), f"signal {-code}")

@@ -184,7 +184,7 @@ class ServerProbe:
             return Health("stuck", f"/status/ can't be used: {error}")
         self._note(jobs, running)
         still_s = self._clock() - self._moved_s
-        if still_s > self._table.request_timeout_s + JOB_SLACK_S:
+        if still_s > _job_limit_s(page, self._table) + JOB_SLACK_S:
             return Health("stuck", f"{running} jobs run and none has ended for {still_s:.0f} s")
         return await self._work() if not running and not waiting and self._is_due() else HEALTHY
 
@@ -210,6 +210,14 @@ class ServerProbe:
             return Health("stuck", f"a small request failed: {error or type(error).__name__}")
         self._proved_s = self._clock()
         return HEALTHY
+
+
+def _job_limit_s(page: dict[str, Any], table: ServerTable) -> float:
+    """How long a job may take: as the server says, which follows its file, else as the settings say."""
+    settings = page.get("settings")
+    live = settings.get("live", {}) if isinstance(settings, dict) else {}
+    told = [value for key, value in live.items() if key.endswith(".request_timeout_s")]
+    return max([table.request_timeout_s, *(float(value) for value in told)])
 
 
 class MinerProbe:

@@ -41,6 +41,7 @@ class Keeper:
 
     Args:
         process: What to keep up.
+        describe: The same as the settings of now say, and these: each new process reads them anew.
         supervisor: What starts and stops it.
         state: What is remembered of it; changed in place.
         save: Called after each change of `state`.
@@ -51,8 +52,8 @@ class Keeper:
     def __init__(
         self,
         process: Process,
-        settings: Settings,
         *,
+        describe: Callable[[], tuple[Process, Settings]],
         supervisor: Supervisor,
         state: ProcessState,
         save: Callable[[], None],
@@ -62,13 +63,14 @@ class Keeper:
         self.process = process
         self.settled = asyncio.Event()
         """Set once it is healthy, or put aside, or not to be started: the next in the order may start."""
-        self._settings = settings
+        self._describe = describe
+        self._settings = describe()[1]
         self._supervisor = supervisor
         self._state = state
         self._save = save
         self._client = client
         self._after = after
-        self._limits = CrashLimits.of(settings.operations)
+        self._limits = CrashLimits.of(self._settings.operations)
         self._pid = 0
         self._probe: Probe | None = None
         self._failures = 0
@@ -103,7 +105,7 @@ class Keeper:
             crashes.take_back()
         if seen is None or seen.life == "stopped":
             return self._leave_alone() if self._ours else await self._start()
-        if seen.outdated or seen.life == "lost":
+        if (seen.outdated and not self._ours) or seen.life == "lost":
             return await self._replace(seen)
         self._ours = True
         self._count_crashes(seen)
@@ -139,6 +141,7 @@ class Keeper:
     async def _start(self) -> float:
         self._tell("starting", "")
         self._ours = False
+        self.process, self._settings = self._describe()
         try:
             check_ports([self.process])
         except ConfigError as error:
@@ -165,7 +168,8 @@ class Keeper:
         known = seen.restarts if self._restarts_seen is None else self._restarts_seen
         for _ in range(seen.restarts - known):
             self._state.restarts += 1
-            self._fail(last_line(Path(log_files_of(self.process, self._settings)[1])) or "it ended")
+            said = last_line(Path(log_files_of(self.process, self._settings)[1]))
+            self._fail("; last words: ".join(part for part in (seen.ended or "it ended", said) if part))
         self._restarts_seen = seen.restarts
 
     def _fail(self, why: str) -> None:
@@ -201,6 +205,8 @@ class Keeper:
         if health.outcome == "healthy":
             return self._note_healthy(pid)
         self._healthy_since_s = None
+        if not psutil.pid_exists(pid):
+            return self._soon_s  # it has just crashed: the supervisor's business
         if self._is_starting(pid):
             self._tell("starting", health.why)
             return self._soon_s
@@ -214,6 +220,7 @@ class Keeper:
 
     def _begin_checks(self, pid: int) -> None:
         self._pid, self._failures = pid, 0
+        self.process, self._settings = self._describe()
         self._healthy_since_s = self._not_ready_since_s = None
         self._probe = make_probe(self.process, self._settings, self._client)
 

@@ -7,17 +7,20 @@ no `run` lives. Which supervisor does the work (PM2 or our own) makes no differe
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx
 
+from subnet17.errors import ConfigError
 from subnet17.log import get_logger
 from subnet17.ops.keeper import Keeper
 from subnet17.ops.processes import Process, list_processes, stop_order
 from subnet17.ops.state import Files, Orders
 from subnet17.ops.supervisor import Supervisor
-from subnet17.settings import Settings
+from subnet17.settings import Settings, load_settings
 
 log = get_logger()
 
@@ -25,7 +28,7 @@ ORDERS_S = 0.25
 """Between two looks for new orders."""
 
 Watcher = Callable[[], Awaitable[None]]
-"""Runs beside the keepers until it is cancelled; one that ends with an error ends the orchestrator."""
+"""Runs beside the keepers until it is cancelled."""
 
 
 class Orchestrator:
@@ -58,7 +61,7 @@ class Orchestrator:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ends_all = False
         self.state = files.read_state()
-        self.state.supervisor, self.state.local = supervisor.kind, local
+        self.state.supervisor, self.state.pid, self.state.local = supervisor.kind, os.getpid(), local
         names = {p.name for p in processes}
         self.state.processes = {n: s for n, s in self.state.processes.items() if n in names}
 
@@ -128,7 +131,7 @@ class Orchestrator:
         for process in processes:
             keeper = Keeper(
                 process,
-                self._settings,
+                describe=partial(self._describe, process.name),
                 supervisor=self._supervisor,
                 state=self.state.of(process.name),
                 save=self._save,
@@ -139,6 +142,14 @@ class Orchestrator:
             self._keepers[process.name] = keeper
             self._tasks[process.name] = group.create_task(keeper.keep(), name=process.name)
         self._save()
+
+    def _describe(self, name: str) -> tuple[Process, Settings]:
+        """A process and the settings that it reads when it starts now: the file may have changed."""
+        try:
+            settings = load_settings()
+        except ConfigError:
+            settings = self._settings
+        return {p.name: p for p in list_processes(settings, local=self.state.local)}[name], settings
 
     async def _release(self, names: list[str]) -> None:
         """Looks after these no more; they go on as they are."""
@@ -203,4 +214,8 @@ class Orchestrator:
 
 
 async def _call(watcher: Watcher) -> None:
-    await watcher()
+    """The processes are looked after whatever becomes of the rest."""
+    try:
+        await watcher()
+    except Exception:
+        log.exception("a part of the orchestrator broke, the processes are looked after without it")

@@ -24,6 +24,7 @@ from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import rotate
 from subnet17.ops.at_work import choose_supervisor, find_at_work
 from subnet17.ops.keeper import LEAST_START_S
+from subnet17.ops.monitor import Monitor
 from subnet17.ops.orchestrator import Orchestrator
 from subnet17.ops.orchestrator_status import Report, make_report
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk
@@ -117,7 +118,7 @@ async def _run(settings: Settings, *, local: bool) -> int:
             supervisor=supervisor,
             files=files,
             local=local,
-            watchers=[partial(_cap_log, settings)],
+            watchers=[partial(_cap_log, settings), Monitor(settings, local=local).run],
         )
         ending = _ending_on_signals()
         await orchestrator.run(ending)
@@ -228,7 +229,8 @@ async def _stop_rest(settings: Settings, processes: list[Process], files: Files,
     names: list[str] = []
     with files.acting("stop"):
         for supervisor in await find_at_work(settings, processes, local=True):
-            running = [p for p in processes if p.name in await supervisor.look()]
+            seen = await supervisor.look()
+            running = [p for p in processes if p.name in seen and seen[p.name].life != "stopped"]
             orchestrator = Orchestrator(
                 settings, processes, supervisor=supervisor, files=files, local=files.read_state().local
             )

@@ -15,8 +15,16 @@ from dataclasses import dataclass
 
 from subnet17.errors import ConfigError, S17Error
 from subnet17.log_files import LOG_FILES_VARIABLE
-from subnet17.settings import PROJECT_ROOT, Settings, base_url, load_settings
-from subnet17.settings_sources import CONFIG_VARIABLE
+from subnet17.settings import (
+    LIVE,
+    PROJECT_ROOT,
+    SHORT_NAMES,
+    Settings,
+    base_url,
+    known_keys,
+    load_settings,
+)
+from subnet17.settings_sources import CONFIG_VARIABLE, PREFIX
 
 GENERATION = "generation-server"
 VALIDATION = "validation-server"
@@ -96,8 +104,18 @@ def neurons_file(settings: Settings) -> str:
 
 
 def fingerprint(settings: Settings) -> str:
-    """Short and the same for equal settings; tells nothing of their values."""
-    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
+    """Short, and the same for settings that need no restart of each other; tells nothing of their values.
+
+    A running process follows the live keys in its file, but not in the environment of its start.
+    """
+    live = {table: set(known_keys(table, LIVE)) for table in type(settings).model_fields}
+    given = sorted(
+        f"{name}={value}"
+        for name, value in os.environ.items()
+        if name.startswith(PREFIX) or name in SHORT_NAMES
+    )
+    content = settings.model_dump_json(exclude=live) + "\n".join(given)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def log_files_of(process: Process, settings: Settings) -> list[str]:

@@ -58,12 +58,14 @@ class State(BaseModel):
 
     Attributes:
         supervisor: "pm2" or "own"; empty before the first start.
+        pid: The process that wrote it.
         local: Started with a local subnet.
         orders_done: Number of the last orders that were carried out.
         processes: By name.
     """
 
     supervisor: str = ""
+    pid: int = 0
     local: bool = False
     orders_done: int = 0
     processes: dict[str, ProcessState] = Field(default_factory=dict)

@@ -35,13 +35,15 @@ class Seen:
         life: between: it crashed and is about to be restarted; given_up: it has failed too often in a row;
             stopped: by somebody else; lost: it runs, but the supervisor that started it is gone.
         pid: 0 while there is none.
-        restarts: By the supervisor, since it was started.
+        restarts: How often the supervisor has restarted it, or is about to, since it was started.
+        ended: How it ended last, where that is known.
         outdated: Why it is not what would be started now; empty when it is.
     """
 
     life: Life
     pid: int = 0
     restarts: int = 0
+    ended: str = ""
     outdated: str = ""
 
 
@@ -131,7 +133,7 @@ class Pm2Supervisor:
             app.status, "up" if app.online and app.pid else "between"
         )
         outdated = why_outdated(app.args, app.settings, self._processes[app.name], self._settings)
-        return Seen(life, app.pid if life == "up" else 0, app.restarts, outdated)
+        return Seen(life, app.pid if life == "up" else 0, app.restarts, outdated=outdated)
 
     def _remember(self, app: pm2.Pm2App) -> None:
         known = self._last.get(app.name)
@@ -146,7 +148,7 @@ class Pm2Supervisor:
 
         def start() -> None:
             self._settings.log_dir.mkdir(parents=True, exist_ok=True)
-            if process.name in pm2.list_apps():
+            if process.name in self._list_apps():
                 pm2.delete_app(process.name)
             pm2.start_apps([process.name], local=self._local)
 
@@ -156,7 +158,7 @@ class Pm2Supervisor:
         """Stops the app; it stays on PM2's list as stopped."""
 
         def stop() -> None:
-            if process.name in pm2.list_apps():
+            if process.name in self._list_apps():
                 pm2.stop_app(process.name)
             elif (left := self._last.get(process.name)) is not None and is_alive(left):
                 end_process(left, self._settings.operations.kill_timeout_s)
@@ -181,9 +183,10 @@ class Pm2Supervisor:
         await asyncio.Event().wait()
 
     async def _change(self, action: Callable[[], None]) -> None:
-        self._looked_s = float("-inf")
-        await self._call(action)
-        self._looked_s = float("-inf")
+        try:
+            await self._call(action)
+        finally:
+            self._looked_s = float("-inf")
 
     async def _call(self, action: Callable[[], R]) -> R:
         def call() -> R:
