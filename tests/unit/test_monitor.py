@@ -9,9 +9,15 @@ from contextlib import suppress
 
 import pytest
 
+from subnet17.mining.hold import Hold
+from subnet17.mining.metrics import Metrics
+from subnet17.mining.status import create_app
+from subnet17.ops.limits import Relief
+from subnet17.ops.miner_hold import MinerHold
 from subnet17.ops.monitor import HOLD_LOOKS, Monitor
 from subnet17.ops.resources import Measure
 from subnet17.settings import Settings
+from tests.peers import app_peer
 
 
 class Page:
@@ -111,3 +117,34 @@ async def test_a_look_that_fails_ends_nothing(page: Page) -> None:
     with suppress(asyncio.CancelledError):
         await running
     assert page.asked[0][0] == "/hold/"
+
+
+class Miner:
+    """As much of a miner as its page shows."""
+
+    def __init__(self) -> None:
+        self.hold = Hold()
+        self.metrics = Metrics()
+        self.stopping = asyncio.Event()
+        self.is_connected = True
+
+    @property
+    def reason_not_pulling(self) -> str:
+        return self.hold.reason_not_to_pull
+
+    def as_json(self) -> dict[str, object]:
+        return {}
+
+
+async def test_the_miners_own_page_does_what_it_is_asked() -> None:
+    miner = Miner()
+    async with app_peer(create_app(miner, api_key="k")) as port:
+        settings = Settings.model_validate({"miner": {"port": port, "api_key": "k"}})
+        asked = MinerHold(settings, hold_for_s=60)
+        assert await asked.ask(Relief.NO_NEW_TASKS, "disk is full" + "!" * 1000)
+        assert miner.reason_not_pulling.startswith("held by resources: disk is full!")
+        assert await asked.ask(Relief.LESS_AT_ONCE, "GPU is hot")
+        assert miner.hold.tasks_at_once == 1
+        assert await asked.ask(Relief.NONE, "")
+        assert miner.hold.as_json() == []
+        await asked.aclose()
