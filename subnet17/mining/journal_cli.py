@@ -148,7 +148,8 @@ def _folder_of(config: Path | None, hotkey: str, folder: Path | None) -> Path:
     if hotkey:
         return journal_folder(data_dir, hotkey)
     parent = journal_folder(data_dir, "")
-    found = sorted(path.parent for path in parent.glob(f"*/{NAME}"))
+    # A dot is in no hotkey, but in the names of folders that were set aside.
+    found = sorted(path.parent for path in parent.glob(f"*/{NAME}") if "." not in path.parent.name)
     if not found:
         raise JournalError(f"no journal in {parent}: no miner has run with these settings")
     if len(found) > 1:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import statistics
 from collections.abc import Collection
 from typing import Any
 
@@ -145,6 +144,15 @@ class Miner:
             on_unregistered=self.chain.on_unregistered,
         )
 
+    def follow(self, settings: Settings) -> None:
+        """Takes over changed settings; a task under way goes by them from its next decision on."""
+        self._settings = settings
+        self._workshop.limits = _limits_of(settings.miner)
+        self._servers.follow(settings)
+        self._housekeeping.follow(settings)
+        self.roster.set_rules(_rules_of(settings.miner))
+        self.chain.follow(settings)
+
     async def run(self) -> None:
         """Mines until `stopping` is set, then finishes what is running within the drain time.
 
@@ -242,7 +250,7 @@ class Miner:
             async with self._bench.take() as job:
 
                 def ends_in(seconds: float, job: Any = job) -> None:
-                    self._bench.will_end(job, seconds - self._pull_s())
+                    self._bench.will_end(job, seconds - self._puller.pull_s)
 
                 try:
                     uid = self.roster.get(job.assignment.validator).neuron.uid
@@ -255,11 +263,6 @@ class Miner:
                 except Exception:
                     log.exception("task broke", task=job.assignment.task_id)
                     self._put_back(job.assignment)
-
-    def _pull_s(self) -> float:
-        """What a pull takes: a place is reserved so much before it is free."""
-        measured = [state.reply_s for state in self.roster.listed if state.reply_s]
-        return statistics.median(measured) if measured else 0.0
 
     def _others_waiting(self) -> float:
         now_s = self._clock.monotonic_s()

@@ -36,6 +36,7 @@ log = get_logger()
 TROUBLE_INTERVAL_S = 0.25
 MAX_TASK_ID_CHARS = 256
 NOT_YET = "not started"
+SMOOTHING = 0.2
 
 
 class Puller:
@@ -45,6 +46,9 @@ class Puller:
         hold: How many tasks others let us work on at once.
         reason_not_pulling: Why no task may be pulled now; empty when one may.
         on_unregistered: Called when a validator does not know our hotkey, with the seconds it asks for.
+
+    Attributes:
+        pull_s: What a pull takes, smoothed; 0 before the first.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Puller:
         self._backlog: deque[Job] = deque()
         self._pulls: set[asyncio.Task[None]] = set()
         self._told = NOT_YET
+        self.pull_s = 0.0
 
     @property
     def left(self) -> int:
@@ -210,6 +215,7 @@ class Puller:
         state.count("pulls")
         reply = await self._transport.pull(state.neuron)
         self._roster.note_reply(state, skew_s=reply.skew_s, elapsed_s=reply.elapsed_s)
+        self.pull_s += SMOOTHING * (reply.elapsed_s - self.pull_s) if self.pull_s else reply.elapsed_s
         answer = reply.synapse
         if answer.cooldown_violations > state.violations:
             log.warning("cooldown violation", validator=state.neuron.uid, count=answer.cooldown_violations)

@@ -6,6 +6,8 @@ validator accepted a result; stop in the reverse order, the miner first. Both ca
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
 import sys
 import time
@@ -21,6 +23,7 @@ from rich.table import Table
 from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
 from subnet17.ops import pm2
 from subnet17.ops.accepted import Acceptance, find_acceptance
+from subnet17.ops.orchestrator_cli import stop_all
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
 from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, fingerprint, list_processes, stop_order
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
@@ -47,7 +50,7 @@ def start(
 @cli.command()
 def stop() -> None:
     """Stops all processes of this project gracefully, the miner first; leaves other apps alone."""
-    _exit_with(lambda: _stop(load_settings()))
+    _exit_with(stop_all)
 
 
 def _exit_with(action: Any) -> None:
@@ -78,8 +81,11 @@ def _start(settings: Settings, *, local: bool) -> None:
     check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
     check_ports(missing)
     settings.log_dir.mkdir(parents=True, exist_ok=True)
-    if LOCAL_SUBNET in [p.name for p in missing]:
+    names = [p.name for p in missing]
+    if LOCAL_SUBNET in names:
         _set_ledger_aside(settings)
+    if LOCAL_SUBNET in names and MINER in names:
+        _set_journals_aside(settings)
     servers = [p for p in missing if p.name != MINER]
     # Models are fetched and compiled before a server is ready; the embedded back ends take seconds.
     load_s = max(settings.generation.load_timeout_s, settings.validation.load_timeout_s)
@@ -119,6 +125,21 @@ def _set_ledger_aside(settings: Settings) -> None:
     ledger = _ledger_of(settings)
     if ledger.exists():
         ledger.replace(ledger.with_suffix(".previous.json"))
+
+
+def _set_journals_aside(settings: Settings) -> None:
+    """The same of its miner: the journal of an earlier run knows cooldowns of validators that forgot them."""
+    try:
+        neurons = json.loads((settings.data_dir / "localnet" / "neurons.json").read_bytes())
+        miners = [neuron["hotkey"] for neuron in neurons if not neuron["is_serving"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # there was no earlier run
+    for hotkey in miners:
+        journal = settings.data_dir / "miner" / hotkey
+        previous = journal.with_suffix(".previous")
+        if journal.is_dir():
+            shutil.rmtree(previous, ignore_errors=True)
+            journal.rename(previous)
 
 
 def _stop_outdated(processes: list[Process], settings: Settings, *, local: bool) -> None:
@@ -221,17 +242,6 @@ def _shown_pm2() -> str:
 
 def _stop_order(settings: Settings) -> list[str]:
     return [p.name for p in stop_order(list_processes(settings, local=True))]
-
-
-def _stop(settings: Settings) -> None:
-    apps = pm2.list_apps()
-    ours = [name for name in _stop_order(settings) if name in apps and apps[name].ours]
-    for name in ours:
-        console.print(f"stopping {name}")
-        pm2.delete_app(name)
-    if not pm2.list_apps():
-        pm2.end_daemon()
-    console.print(f"stopped {len(ours)} processes" if ours else "nothing of ours was running")
 
 
 if __name__ == "__main__":

@@ -100,6 +100,9 @@ def test_a_mistake_is_told_and_no_success(
 
 
 def test_with_several_hotkeys_one_must_be_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder.parent / "5Own.previous").mkdir()
+    (folder.parent / "5Own.previous" / "journal.sqlite").touch()
+    assert main(["list"]) == 0
     (folder.parent / "5Else").mkdir()
     (folder.parent / "5Else" / "journal.sqlite").touch()
     assert main(["list"]) == 2

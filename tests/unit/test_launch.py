@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from subnet17.errors import ConfigError
 from subnet17.ops import launch, pm2
 from subnet17.ops.accepted import Acceptance
 from subnet17.ops.processes import fingerprint, list_processes
-from subnet17.settings import PROJECT_ROOT, GenerationTable, Settings
+from subnet17.settings import PROJECT_ROOT, GenerationTable, OperationsTable, Settings
 
 
 class FakePm2:
@@ -101,3 +102,19 @@ def test_the_last_lines_of_a_long_log_are_shown(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "subnet17-miner.err.log").write_text("x" * 2**20 + "\none\ntwo\n")
     monkeypatch.setenv("S17_OPERATIONS__LOG_DIR", str(tmp_path))
     assert launch._last_lines("subnet17-miner", 2).endswith("\none\ntwo")
+
+
+def test_a_subnet_started_anew_meets_a_miner_without_the_earlier_runs_cooldowns(tmp_path: Path) -> None:
+    settings = Settings(operations=OperationsTable(data_dir=str(tmp_path)))
+    launch._set_journals_aside(settings)  # there is no earlier run
+    (tmp_path / "localnet").mkdir()
+    neurons = [{"hotkey": "5Validator", "is_serving": True}, {"hotkey": "5Local", "is_serving": False}]
+    (tmp_path / "localnet" / "neurons.json").write_text(json.dumps(neurons))
+    for run in ("first", "second"):
+        for hotkey in ("5Local", "5Real", "5Validator"):
+            (tmp_path / "miner" / hotkey).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "miner" / "5Local" / "journal.sqlite").write_text(run)
+        launch._set_journals_aside(settings)
+        kept = {path.name for path in (tmp_path / "miner").iterdir()}
+        assert kept == {"5Local.previous", "5Real", "5Validator"}
+        assert (tmp_path / "miner" / "5Local.previous" / "journal.sqlite").read_text() == run
