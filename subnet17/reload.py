@@ -80,7 +80,7 @@ class SettingsFollower:
         return self._current
 
     def add(self, follow: Callable[[Settings], None]) -> None:
-        """Has `follow` called with each new settings object, in the thread that follows. It must not fail."""
+        """Has `follow` called with each new settings object, in the thread that follows."""
         self._followers.append(follow)
 
     def look(self) -> None:
@@ -183,7 +183,10 @@ class SettingsFollower:
         self._reloads += 1
         set_log_level(current.operations.log_level)
         for follow in self._followers:
-            follow(current)
+            try:
+                follow(current)
+            except Exception as error:  # a bug of ours; the others are told all the same
+                log.exception("changed settings were not taken over whole: restart", exc_info=error)
         log.info("settings reloaded", changed=changed, stamp=self._stamp())
         if waiting:
             log.warning("settings wait for a restart", keys=waiting)

@@ -213,43 +213,51 @@ class MinerTable(_Table):
     )
     num_generation_workers: int = Field(2, ge=1, le=64, description="Tasks worked on at once.")
     num_submission_workers: int = Field(3, ge=1, le=64, description="Submissions under way at once.")
-    self_validation_min_score: Fraction = Field(0.7, description="Below it a candidate is not submitted.")
+    self_validation_min_score: Live[Fraction] = Field(
+        0.7, description="Below it a candidate is not submitted."
+    )
     competitive_score_threshold: Fraction = Field(
         0.8, description="A best score below it is told as not competitive."
     )
-    max_candidates: int = Field(4, ge=1, le=64, description="Candidates made for one task at the most.")
-    early_stop_score: Fraction = Field(
+    max_candidates: Live[int] = Field(4, ge=1, le=64, description="Candidates made for one task at the most.")
+    early_stop_score: Live[Fraction] = Field(
         0.95, description="From it on no further candidate is made for a task; 1: all that fit are made."
     )
-    retry_time_s: float = Field(
+    retry_time_s: Live[float] = Field(
         60.0, ge=0, le=600, description="Spent beyond the free time on a task without a result fit to submit."
     )
-    quality_worth: float = Field(
+    quality_worth: Live[float] = Field(
         0.5, ge=0, le=10, description="Accepted results that an accepted score higher by 1 is worth in duels."
     )
-    target_generation_time: Seconds = Field(5.0, description="Seconds; assumed until the first was measured.")
-    metrics_interval_s: Seconds = Field(300.0, description="Between two metrics lines in the log.")
-    generation_timeout_s: Seconds = Field(120.0, description="Of one generation request.")
-    validation_timeout_s: Seconds = Field(60.0, description="Of one validation request.")
-    drain_timeout_s: Seconds = Field(25.0, description="To finish and hand in work after SIGINT or SIGTERM.")
-    journal_days: float = Field(
+    target_generation_time: Live[Seconds] = Field(
+        5.0, description="Seconds; assumed until the first was measured."
+    )
+    metrics_interval_s: Live[Seconds] = Field(300.0, description="Between two metrics lines in the log.")
+    generation_timeout_s: Live[Seconds] = Field(120.0, description="Of one generation request.")
+    validation_timeout_s: Live[Seconds] = Field(60.0, description="Of one validation request.")
+    drain_timeout_s: Live[Seconds] = Field(
+        25.0, description="To finish and hand in work after SIGINT or SIGTERM."
+    )
+    journal_days: Live[float] = Field(
         14.0, gt=0, le=3650, description="Answered tasks and their assets are kept for so long."
     )
-    journal_max_bytes: int = Field(
+    journal_max_bytes: Live[int] = Field(
         20 * 10**9, ge=0, description="Of kept assets; beyond it the oldest answered tasks are forgotten."
     )
-    min_validator_stake: float = Field(1000.0, ge=0, description="Neurons with less are not asked for tasks.")
-    blocked_validators: list[str] = Field(
+    min_validator_stake: Live[float] = Field(
+        1000.0, ge=0, description="Neurons with less are not asked for tasks."
+    )
+    blocked_validators: Live[list[str]] = Field(
         default_factory=list, description="Hotkeys of validators that are never asked for tasks."
     )
-    allowed_validators: list[str] = Field(
+    allowed_validators: Live[list[str]] = Field(
         default_factory=list, description="When set, only these validators' hotkeys are asked for tasks."
     )
-    eject_after_failures: int = Field(
+    eject_after_failures: Live[int] = Field(
         5, ge=1, le=100, description="Failed calls in a row after which a validator is left alone for long."
     )
-    market_aware: bool = Field(
-        False, description="Let the standing among the miners move decisions (mining/market.py)."
+    market_aware: Live[bool] = Field(
+        False, description="Let our duel rating scale quality_worth (docs/validators.md)."
     )
     allow_embedded_on_public_network: bool = Field(
         False, description="Submit what the embedded back ends made or scored; the price is yours."

@@ -70,6 +70,15 @@ class ChainWatch:
             return f"no serving validator with a stake of {self._least_stake:g} or more is listed"
         return ""
 
+    def follow(self, settings: Settings) -> None:
+        """Takes over the stake that a validator must have, at once for those of the last look."""
+        self._least_stake = settings.miner.min_validator_stake
+        if not self.trouble:
+            self._roster.update(self._validators())
+
+    def _validators(self) -> tuple[Neuron, ...]:
+        return select_validators(self.neurons, own_hotkey=self._hotkey, min_stake=self._least_stake)
+
     async def run(self) -> None:
         """Looks for ever."""
         while True:
@@ -85,7 +94,7 @@ class ChainWatch:
             await self._clock.sleep(wait_s)
 
     async def _take(self) -> None:
-        validators = select_validators(self.neurons, own_hotkey=self._hotkey, min_stake=self._least_stake)
+        validators = self._validators()
         self._roster.update(validators)
         self.registered = self._chain.is_registered(self._hotkey)
         self.trouble = ""

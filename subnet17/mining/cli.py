@@ -15,9 +15,18 @@ import typer
 from subnet17.errors import ConfigError, S17Error, WalletError
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
-from subnet17.settings import Settings, load_settings
+from subnet17.reload import EVERY_PROCESS, SettingsFollower
 
 log = get_logger()
+
+USES = (
+    "miner",
+    "network",
+    *(f"{server}.{key}" for server in ("generation", "validation") for key in ("host", "port", "api_key")),
+    "operations.min_free_disk_bytes",
+    *EVERY_PROCESS,
+)
+"""What this process reads of the settings."""
 
 EXIT_USAGE = 2
 EXIT_FAILURE = 1
@@ -66,14 +75,14 @@ def mine(  # noqa: PLR0917 - typer calls it by name
         },
         "operations": {"log_level": "debug" if debug else None},
     }
-    settings = load_settings(config, flags=flags)
-    operations = settings.operations
+    follower = SettingsFollower(USES, config, flags=flags)
+    operations = follower.current.operations
     configure_logging(service="subnet17-miner", level=operations.log_level, form=operations.log_format)
     cap_log_files(operations.log_max_bytes, operations.log_backups)
-    asyncio.run(run_miner(settings))
+    asyncio.run(run_miner(follower))
 
 
-async def run_miner(settings: Settings) -> None:
+async def run_miner(follower: SettingsFollower) -> None:
     """Mines until SIGINT or SIGTERM; a second signal ends the process at once.
 
     Raises:
@@ -93,6 +102,7 @@ async def run_miner(settings: Settings) -> None:
     from subnet17.mining.transport import Transport  # noqa: PLC0415
     from subnet17.mining.wallet import load_keypair  # noqa: PLC0415
 
+    settings = follower.current
     keypair = load_keypair(settings)
     hotkey = keypair.ss58_address
     folder = journal_folder(settings.data_dir, hotkey)
@@ -109,8 +119,10 @@ async def run_miner(settings: Settings) -> None:
         closing.push_async_callback(servers.aclose)
         miner = Miner(settings, transport=transport, chain=chain, servers=servers, journal=journal)
         _stop_on_signals(miner.stopping)
+        follower.add(miner.follow)
+        closing.callback(asyncio.create_task(follower.watch(), name="settings").cancel)
         log.info("miner starts", hotkey=hotkey, chain=settings.network.chain, journal=str(folder))
-        async with serve_status(miner, settings.miner):
+        async with serve_status(miner, settings.miner, follower=follower):
             await miner.run()
 
 

@@ -20,6 +20,7 @@ from subnet17.addresses import is_loopback
 from subnet17.errors import ConfigError, UnauthorizedError
 from subnet17.mining.hold import Hold
 from subnet17.mining.metrics import Metrics
+from subnet17.reload import SettingsFollower
 from subnet17.settings import MinerTable
 
 
@@ -58,8 +59,12 @@ class Reported(Protocol):
     def as_json(self) -> dict[str, Any]: ...
 
 
-def create_app(miner: Reported, *, api_key: str) -> FastAPI:
-    """The page. With an API key, all but `/health/` ask for it in X-API-Key."""
+def create_app(miner: Reported, *, api_key: str, follower: SettingsFollower | None = None) -> FastAPI:
+    """The page. With an API key, all but `/health/` ask for it in X-API-Key.
+
+    Args:
+        follower: What it says of the settings is shown.
+    """
     app = FastAPI(title="subnet17-miner", version=__version__, docs_url=None, redoc_url=None)
 
     def check_key(x_api_key: str = Header("")) -> None:
@@ -85,7 +90,8 @@ def create_app(miner: Reported, *, api_key: str) -> FastAPI:
     @app.get("/status/", dependencies=[Depends(check_key)])
     @app.get("/status", dependencies=[Depends(check_key)], include_in_schema=False)
     async def status() -> dict[str, Any]:
-        return {"version": __version__, **miner.as_json()}
+        settings = follower.as_json() if follower else None
+        return {"version": __version__, **miner.as_json(), "settings": settings}
 
     @app.post("/hold/", dependencies=[Depends(check_key)])
     async def hold(request: HoldRequest) -> JSONResponse:
@@ -118,7 +124,9 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve_status(miner: Reported, settings: MinerTable) -> AsyncIterator[None]:
+async def serve_status(
+    miner: Reported, settings: MinerTable, *, follower: SettingsFollower | None = None
+) -> AsyncIterator[None]:
     """Serves the page while the block runs.
 
     Raises:
@@ -129,7 +137,7 @@ async def serve_status(miner: Reported, settings: MinerTable) -> AsyncIterator[N
             f"[miner] host {settings.host} is open to others: set [miner] api_key", key="miner.host"
         )
     listener = _listen(settings)
-    app = create_app(miner, api_key=settings.api_key)
+    app = create_app(miner, api_key=settings.api_key, follower=follower)
     server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -93,7 +93,7 @@ class Workshop:
         self._journal = journal
         self._experience = experience
         self._hotkey = hotkey
-        self._limits = limits
+        self.limits = limits
         self._stopping = stopping
         self._clock = clock
         self._others_waiting = others_waiting
@@ -157,7 +157,7 @@ class Workshop:
             others_waiting=self._others_waiting(),
         )
         may = not self._stopping.is_set()
-        quality_worth = self._limits.quality_worth * self._quality_factor()
+        quality_worth = self.limits.quality_worth * self._quality_factor()
         decision = decide(
             work.assignment,
             best,
@@ -165,7 +165,7 @@ class Workshop:
             elapsed_s=self._elapsed_s(work),
             candidate_s=self._servers.candidate_s if may else float("inf"),
             candidate_late_s=self._servers.candidate_late_s if may else float("inf"),
-            limits=dataclasses.replace(self._limits, quality_worth=quality_worth),
+            limits=dataclasses.replace(self.limits, quality_worth=quality_worth),
             outlook=outlook,
         )
         task, action = work.assignment.task_id, decision.action.value
@@ -233,7 +233,7 @@ class Workshop:
         """Whether no further candidate will fit after the one that begins now."""
         free_s = work.assignment.throttle_s - SUBMIT_MARGIN_S - self._elapsed_s(work)
         left_s = free_s - self._servers.candidate_s
-        return work.made + 1 >= self._limits.max_candidates or left_s < self._servers.candidate_late_s
+        return work.made + 1 >= self.limits.max_candidates or left_s < self._servers.candidate_late_s
 
     def _elapsed_s(self, work: _Work) -> float:
         return self._clock.monotonic_s() - work.assignment.assigned_s
