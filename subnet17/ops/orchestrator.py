@@ -59,7 +59,6 @@ class Orchestrator:
         self._watchers = watchers
         self._keepers: dict[str, Keeper] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._ends_all = False
         self.state = files.read_state()
         self.state.supervisor, self.state.pid, self.state.local = supervisor.kind, os.getpid(), local
         names = {p.name for p in processes}
@@ -69,7 +68,6 @@ class Orchestrator:
         """Adopts what runs, starts what does not, and keeps all of it up until `ending` is set.
 
         Then PM2's apps stay, since PM2 keeps supervising them. Our own children are stopped, the miner first.
-        Orders to end stop all processes under either.
 
         Raises:
             ExceptionGroup: a part of it broke. The processes go on.
@@ -77,7 +75,7 @@ class Orchestrator:
         async with self._working() as group:
             helpers = [group.create_task(_call(w)) for w in self._watchers]
             await self._stop_strays()
-            helpers.append(group.create_task(self._follow_orders(group, ending)))
+            helpers.append(group.create_task(self._follow_orders(group)))
             orders = self._files.read_orders()
             self._mark_stopped(orders)
             self._keep(group, [p for p in self._processes if p.name not in orders.stopped])
@@ -86,7 +84,7 @@ class Orchestrator:
                 task.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
             await self._release(list(self._keepers))
-            if self._ends_all or self._supervisor.kind == "own":
+            if self._supervisor.kind == "own":
                 await self.stop(self._processes)
 
     async def obey(self, orders: Orders, timeout_s: float) -> bool:
@@ -172,14 +170,9 @@ class Orchestrator:
             state.doing, state.why = "down", "stopped"
             self._save()
 
-    async def _follow_orders(self, group: asyncio.TaskGroup, ending: asyncio.Event) -> None:
+    async def _follow_orders(self, group: asyncio.TaskGroup) -> None:
         while True:
             orders = self._files.read_orders()
-            if orders.end > self.state.orders_done:
-                self._ends_all = True
-                self.state.orders_done = orders.number
-                ending.set()
-                return
             if orders.number > self.state.orders_done:
                 await self._follow(group, orders)
             await asyncio.sleep(ORDERS_S)

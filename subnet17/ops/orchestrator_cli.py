@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -85,7 +86,7 @@ def restart(process: Named = None) -> int:
 def stop(process: Named = None) -> int:
     """Stops processes gracefully, the miner first. Without a name: all, and the orchestrator."""
     if not process:
-        return _stop_all()
+        return stop_all()
 
     def change(orders: Orders, names: list[str]) -> None:
         orders.stopped |= set(names)
@@ -202,39 +203,41 @@ async def _obey(
         return await orchestrator.obey(orders, timeout_s)
 
 
-def _stop_all() -> int:
+def stop_all() -> int:
+    """Ends the orchestrator and stops all processes of this project under either supervisor, the miner first.
+
+    Works also on a full disk.
+    """
     settings = load_settings()
     files = Files(settings)
-
-    def change(orders: Orders) -> None:
-        orders.stopped.clear()
-        orders.end = orders.number
-
-    orders = files.order(change)
+    try:
+        files.order(lambda orders: orders.stopped.clear())
+    except OSError as error:
+        print(f"warning: can't write to {files.folder}: {error.strerror}", file=sys.stderr)  # noqa: T201
     processes = list_processes(settings, local=True)
-    was_running = bool(files.holder)
+    was_running = files.end_holder()
     deadline_s = time.monotonic() + 2 * settings.operations.kill_timeout_s * len(processes)
     while files.holder and time.monotonic() < deadline_s:
         time.sleep(POLL_S)
     _copy_stderr(settings)
     _configure_logging(settings)
-    stopped = asyncio.run(_stop_rest(settings, processes, files, orders))
-    said = "stopped all" if stopped or was_running else "nothing of ours was running"
-    print(said)  # noqa: T201
+    stopped = asyncio.run(_stop_rest(settings, processes, files))
+    print("stopped all" if stopped or was_running else "nothing of ours was running")  # noqa: T201
     return EXIT_OK
 
 
-async def _stop_rest(settings: Settings, processes: list[Process], files: Files, orders: Orders) -> list[str]:
+async def _stop_rest(settings: Settings, processes: list[Process], files: Files) -> list[str]:
     """Stops what runs under either supervisor; returns the names."""
     names: list[str] = []
     with files.acting("stop"):
+        state = files.read_state()
         for supervisor in await find_at_work(settings, processes, local=True):
             seen = await supervisor.look()
             running = [p for p in processes if p.name in seen and seen[p.name].life != "stopped"]
             orchestrator = Orchestrator(
-                settings, processes, supervisor=supervisor, files=files, local=files.read_state().local
+                settings, processes, supervisor=supervisor, files=files, local=state.local
             )
-            orchestrator.state.orders_done = orders.number
+            orchestrator.state.orders_done = files.read_orders().number
             await orchestrator.stop(running)
             await supervisor.clear()
             names += [p.name for p in running]
@@ -252,11 +255,13 @@ class _Copied:
         self._stream, self._file = stream, file
 
     def write(self, text: str) -> int:
-        self._file.write(text)
+        with suppress(OSError):  # a full disk
+            self._file.write(text)
         return self._stream.write(text)
 
     def flush(self) -> None:
-        self._file.flush()
+        with suppress(OSError):
+            self._file.flush()
         self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -266,11 +271,11 @@ class _Copied:
 def _copy_stderr(settings: Settings) -> None:
     path = _log_path(settings)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a", encoding="utf-8", buffering=1)
-    except OSError as error:
-        raise ConfigError(
-            f"can't write {path}: {error.strerror}", key="operations.orchestrator_log"
-        ) from None
+    except OSError as error:  # looking after the processes matters more than a log of it
+        print(f"warning: can't write {path}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return
     sys.stderr = _Copied(sys.stderr, file)
 
 

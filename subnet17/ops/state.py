@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -87,14 +89,12 @@ class Orders(BaseModel):
         stopped: Processes that stay down until they are started again.
         starts: For each process, the number of the order that starts it, also out of a pause.
         restarts: For each process, the number of the order that restarts it.
-        end: Number of the order that stops all processes and ends the orchestrator.
     """
 
     number: int = 0
     stopped: set[str] = Field(default_factory=set)
     starts: dict[str, int] = Field(default_factory=dict)
     restarts: dict[str, int] = Field(default_factory=dict)
-    end: int = 0
 
 
 class Files:
@@ -148,6 +148,15 @@ class Files:
                 return (self.folder / "lock").read_text() or "another process"
             return "another process"
 
+    def end_holder(self) -> bool:
+        """Asks the process that acts now to end; returns whether there was one."""
+        named = re.search(r"\(pid (\d+)\)$", self.holder)
+        if named is None:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(int(named[1]), signal.SIGTERM)
+        return True
+
     @contextmanager
     def acting(self, name: str) -> Iterator[None]:
         """Holds the lock while the block runs.
@@ -166,8 +175,9 @@ class Files:
                     f"another orchestrator is at work: {self.holder or 'one that has just ended'}; "
                     f"only one may act (it holds {self.folder / 'lock'})"
                 )
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{name} (pid {os.getpid()})".encode(), 0)
+            with suppress(OSError):  # on a full disk it is held all the same
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, f"{name} (pid {os.getpid()})".encode(), 0)
             yield
         finally:
             os.close(lock)
