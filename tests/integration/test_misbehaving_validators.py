@@ -20,9 +20,7 @@ def mine(folder: Path, *more: Temper) -> list[Outcome]:
     """Four good validators, and these."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("subnet17.mining.miner.HEALTH_INTERVAL_S", 60.0)  # our servers never ail here
-            return simulate(OURS, Plan([*[GOOD] * 4, *more], seed=4, hours=HOURS), folder)
+        return simulate(OURS, Plan([*[GOOD] * 4, *more], seed=4, hours=HOURS), folder)
     finally:
         structlog.reset_defaults()
 

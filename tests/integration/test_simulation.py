@@ -29,11 +29,7 @@ def mine(policy: Policy, plan: Plan, folder: Path) -> list[Outcome]:
 def days(tmp_path_factory: pytest.TempPathFactory) -> dict[Policy, list[Outcome]]:
     """Four hours of two policies with validators of mixed temper."""
     plan = Plan(MIXED[:4] + MIXED[6:], seed=1, hours=4.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("subnet17.mining.miner.HEALTH_INTERVAL_S", 60.0)  # our servers never ail here
-        return {
-            policy: mine(policy, plan, tmp_path_factory.mktemp(policy.name)) for policy in (OURS, OFFICIAL)
-        }
+    return {policy: mine(policy, plan, tmp_path_factory.mktemp(policy.name)) for policy in (OURS, OFFICIAL)}
 
 
 def test_no_cooldown_is_broken_and_no_signature_is_bad(days: dict[Policy, list[Outcome]]) -> None:
