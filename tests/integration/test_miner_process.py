@@ -15,6 +15,8 @@ import httpx
 import pytest
 from peers import listen
 
+from tests.config_files import write_config
+
 REPO = Path(__file__).resolve().parents[2]
 DATA_DIR = "S17_OPERATIONS__DATA_DIR"
 
@@ -125,6 +127,28 @@ def test_flags_reach_the_settings_and_comma_lists_are_split(tmp_path: Path) -> N
     assert status["netuid"] == 89
     assert status["public_network"] is False
     assert "stake of 1000" in str(status["reason"])
+
+
+def test_a_running_miner_follows_its_file_and_survives_a_broken_one(tmp_path: Path) -> None:
+    config = tmp_path / "mining.toml"
+    write_config(config, miner={"min_validator_stake": 2000})
+    with Process(tmp_path, "--config", str(config)) as miner:
+
+        def until(said: str) -> str:
+            deadline_s = time.monotonic() + 20
+            while said not in (status := json.dumps(miner.status())):
+                assert time.monotonic() < deadline_s, status
+                time.sleep(0.05)
+            return status
+
+        until("stake of 2000")
+        write_config(config, miner={"min_validator_stake": 3000, "num_generation_workers": 7})
+        assert "miner.num_generation_workers" in until("stake of 3000")
+        config.write_text("[miner]\nmin_validator_steak = 4000\n")
+        assert "stake of 3000" in until("did you mean min_validator_stake?")
+        miner.process.send_signal(signal.SIGTERM)
+        assert miner.process.wait(10) == 0
+    assert "miner.min_validator_stake: 2000.0 -> 3000.0" in miner.log.read_text()
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
