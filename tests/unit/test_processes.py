@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
+import pytest
+
 from subnet17.log_files import LOG_FILES_VARIABLE
-from subnet17.ops.processes import as_pm2_app, list_processes
-from subnet17.settings import PROJECT_ROOT, Settings
+from subnet17.ops.processes import as_pm2_app, fingerprint, list_processes
+from subnet17.settings import PROJECT_ROOT, GenerationTable, OperationsTable, Settings
 
 
 def test_every_process_is_a_script_of_the_project_run_by_this_python() -> None:
@@ -37,3 +39,13 @@ def test_each_process_is_told_which_files_take_its_output() -> None:
         env = app["env"]
         assert isinstance(env, dict)
         assert env[LOG_FILES_VARIABLE].split(os.pathsep) == [app["out_file"], app["error_file"]]
+
+
+def test_a_change_that_running_processes_follow_by_themselves_asks_for_no_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started = fingerprint(Settings())
+    assert fingerprint(Settings(operations=OperationsTable(log_level="debug"))) == started
+    assert fingerprint(Settings(generation=GenerationTable(port=9000))) != started
+    monkeypatch.setenv("S17_OPERATIONS__LOG_LEVEL", "debug")  # only the file is followed
+    assert fingerprint(Settings(operations=OperationsTable(log_level="debug"))) != started
