@@ -7,6 +7,7 @@ is public. Does not cover: the real chain (metagraph.py), our own place (seat.py
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 from pathlib import Path
@@ -74,6 +75,7 @@ class Neuron(BaseModel):
         return self.has_sane_address and address is not None and address.is_global
 
 
+@functools.lru_cache(4096)  # asked of every neuron before each pull
 def _address_of(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(ip)
