@@ -18,11 +18,11 @@ another file. Short names: {short}.
 
 ## Changing settings while it runs
 
-The servers and the miner follow `mining.toml`. A changed file is read and checked whole, with the
-environment and command line of the start, which still come first. Keys marked **live** below take effect
-together, within about a second; a server's job and any wait under way end under the settings they began
-with. Changes of the others wait for a restart of the process whose table it is: `needs_restart` shows what
-runs and what the file says.
+The servers, the miner and the orchestrator follow `mining.toml`. A changed file is read and checked whole,
+with the environment and command line of the start, which still come first. Keys marked **live** below take
+effect together, within about a second; a server's job and any wait under way end under the settings they
+began with. Changes of the others wait for a restart of the process whose table it is: `needs_restart` shows
+what runs and what the file says.
 
 What can't be used changes nothing at all, and the last good settings stay: an unknown key, a value out of
 range, a file that isn't TOML, is empty, gone, unreadable, or larger than {kib} KiB. So does a set of
@@ -30,10 +30,10 @@ changes that would only be right together with one that waits for a restart. Wri
 over the old one: one that is written slowly in place may be read in the middle, and a part of a file can be
 valid.
 
-Each process tells how it stands under `settings` in its `/status/`: the values of its `live` keys in force,
-a `stamp` (the same where all its settings are), `needs_restart`, the number of `reloads`, and the last
-`error`, empty once the file is good again. Each reload is a line in its log, with old and new values; keys
-and seeds of wallets are never shown. A refused file is one line, not one every second."""
+Each server and the miner tell how they stand under `settings` in `/status/`: the values of its `live` keys
+in force, a `stamp` (the same where all its settings are), `needs_restart`, the number of `reloads`, and the
+last `error`, empty once the file is good again. Each reload is a line in its log, with old and new values;
+keys and seeds of wallets are never shown. A refused file is one line, not one every second."""
 
 
 def describe_settings() -> str:

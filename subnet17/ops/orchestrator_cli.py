@@ -31,6 +31,7 @@ from subnet17.ops.orchestrator_status import Report, make_report
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk
 from subnet17.ops.processes import Process, find_name, list_processes
 from subnet17.ops.state import Files, Orders
+from subnet17.reload import SettingsFollower
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 
 EXIT_OK = 0
@@ -54,10 +55,10 @@ Local = Annotated[bool, typer.Option("--local", help="Embedded back ends and a l
 @cli.command()
 def run(local: Local = False) -> int:
     """Keeps all processes up until SIGINT or SIGTERM. Adopts what runs already."""
-    settings = load_settings()
-    _copy_stderr(settings)
-    _configure_logging(settings)
-    return asyncio.run(_run(settings, local=local))
+    follower = SettingsFollower(("operations",))
+    _copy_stderr(follower.current)
+    _configure_logging(follower.current)
+    return asyncio.run(_run(follower, local=local))
 
 
 @cli.command()
@@ -106,7 +107,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
     return EXIT_OK if report.healthy else EXIT_FAILURE
 
 
-async def _run(settings: Settings, *, local: bool) -> int:
+async def _run(follower: SettingsFollower, *, local: bool) -> int:
+    settings = follower.current
     files = Files(settings)
     with files.acting("run"):
         check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
@@ -119,7 +121,7 @@ async def _run(settings: Settings, *, local: bool) -> int:
             supervisor=supervisor,
             files=files,
             local=local,
-            watchers=[partial(_cap_log, settings), Monitor(settings, local=local).run],
+            watchers=[partial(_cap_log, settings), Monitor(settings, local=local).run, follower.watch],
         )
         ending = _ending_on_signals()
         await orchestrator.run(ending)
