@@ -10,11 +10,20 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from subnet17.settings_sources import (
     CONFIG_VARIABLE,
@@ -43,6 +52,7 @@ SHORT_NAMES: dict[str, tuple[str, str]] = {
 
 HOTKEY = re.compile("5[1-9A-HJ-NP-Za-km-z]{47}")
 """An ss58 address of bittensor's chains."""
+HOST_AND_PORT = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
 
 LIVE, SECRET = "live", "secret"
 Live = Annotated[T, LIVE]
@@ -393,6 +403,34 @@ class OperationsTable(_Table):
     orchestrator_log: str = Field(
         "mining_orchestrator.log", description="The orchestrator's log file; relative to the project's root."
     )
+
+    @field_validator("network_check_hosts", "alert_command", mode="before")
+    @classmethod
+    def _split(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        return shlex.split(value) if info.field_name == "alert_command" else value.replace(",", " ").split()
+
+    @field_validator("network_check_hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: list[str]) -> list[str]:
+        if odd := next((host for host in hosts if not HOST_AND_PORT.fullmatch(host)), None):
+            raise ValueError(f"{odd!r} is not name:port")
+        return hosts
+
+    @field_validator("time_server")
+    @classmethod
+    def _check_time_server(cls, server: str) -> str:
+        if server and not HOST_AND_PORT.fullmatch(server if ":" in server else f"{server}:123"):
+            raise ValueError("expected a name, or name:port")
+        return server
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _check_webhook(cls, url: str) -> str:
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError("expected an address that begins with https:// or http://")
+        return url
 
 
 class Settings(_Table):

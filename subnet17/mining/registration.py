@@ -7,21 +7,22 @@ import json
 import os
 import sys
 
-from subnet17.errors import S17Error
+from subnet17.errors import S17Error, WalletError
 from subnet17.settings import load_settings
 
 
 def main() -> int:
-    """Prints `{"registered": true|false|null, "why": "…"}`; null: it could not be found out."""
+    """Prints `{"registered": true|false|null, "why": "…", "usable": …}`; null: it could not be found out."""
     os.environ["BT_NO_PARSE_CLI_ARGS"] = "1"
     registered: bool | None = None
+    usable = True
     try:
         registered, why = asyncio.run(_ask())
     except S17Error as error:
-        why = error.message
+        why, usable = error.message, not isinstance(error, WalletError)
     except Exception as error:  # the chain's libraries raise their own
         why = f"{type(error).__name__}: {error}"
-    sys.stdout.write("\n" + json.dumps({"registered": registered, "why": why}) + "\n")
+    sys.stdout.write("\n" + json.dumps({"registered": registered, "why": why, "usable": usable}) + "\n")
     return 0
 
 

@@ -241,6 +241,10 @@ def _registration(facts: Facts, aim: Aim) -> list[Finding]:
     if facts.hotkey is False:
         fix = "btcli wallet new_hotkey on another machine, then copy the hotkey here (README, GPU machine)"
         return complain("wallet", f"there is no hotkey {facts.hotkey_file}", fix)
+    if facts.wallet_error:
+        return complain(
+            "wallet", facts.wallet_error, "the miner will not start with it: see README, GPU machine"
+        )
     if facts.registered is False:
         return complain("registration", f"not registered: {why}", "btcli subnet register --netuid 17")
     if facts.registered is None:

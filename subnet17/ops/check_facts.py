@@ -54,6 +54,7 @@ class Facts:
         runtime_cuda: The CUDA version that the installed torch brings; None without one.
         ports: By process: its port, and who holds it: nobody, ours or another.
         registered: Whether the hotkey is registered on the subnet.
+        wallet_error: Why the miner would refuse the wallet, such as an unencrypted coldkey beside it.
         settings_error: Why mining.toml or the environment variables can't be used; empty when they can.
     """
 
@@ -79,6 +80,7 @@ class Facts:
     bittensor: str | None = None
     hotkey: bool | None = None
     hotkey_file: str = ""
+    wallet_error: str = ""
     registered: bool | None = None
     settings_error: str = ""
     min_free_disk_bytes: int = 10 * 10**9
@@ -129,7 +131,7 @@ def _ask_outside(facts: Facts, settings: Any) -> None:
     hotkey = wallet / "hotkeys" / settings.miner.hotkey_name
     facts.hotkey, facts.hotkey_file = hotkey.is_file(), str(hotkey)
     if facts.hotkey and facts.bittensor:
-        facts.registered, facts.unknown["registration"] = _registration()
+        _read_registration(facts)
 
 
 def read_nvidia_smi() -> tuple[list[Gpu], str | None, tuple[int, int] | None]:
@@ -260,10 +262,11 @@ def _opengl() -> str | None:
         return None
 
 
-def _registration() -> tuple[bool | None, str]:
+def _read_registration(facts: Facts) -> None:
     output = run([sys.executable, "-m", "subnet17.mining.registration"], REGISTRATION_TIMEOUT_S)
     try:
         told = json.loads((output or "").splitlines()[-1])
-        return told["registered"], str(told["why"])
+        facts.registered, facts.unknown["registration"] = told["registered"], str(told["why"])
+        facts.wallet_error = "" if told["usable"] else str(told["why"])
     except (ValueError, LookupError, TypeError):
-        return None, "the chain could not be read"
+        facts.unknown["registration"] = "the chain could not be read"

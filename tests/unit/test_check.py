@@ -65,6 +65,7 @@ BAD: list[tuple[str, Severity, dict[str, Any]]] = [
     ("clock", Severity.WARNING, {"clock_skew_s": 1.5}),
     ("clock", Severity.WARNING, {"clock_skew_s": None}),
     ("wallet", Severity.ERROR, {"hotkey": False}),
+    ("wallet", Severity.ERROR, {"wallet_error": "an unencrypted coldkey lies in ~/.bittensor"}),
     ("registration", Severity.ERROR, {"registered": False}),
     ("registration", Severity.WARNING, {"registered": None}),
 ]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from subnet17.ops import watch
 from subnet17.ops.check import MIN_CAPABILITY, MIN_CUDA
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 from subnet17.settings_sources import PREFIX
@@ -65,7 +66,9 @@ def test_the_containers_settings_are_known_and_let_it_answer_without_a_key() -> 
 
 
 def test_there_is_a_unit_for_each_service_whose_script_exists() -> None:
-    scripts = [read(unit)["ExecStart"].split()[-1] for unit in UNITS]
+    commands = {unit.stem: read(unit)["ExecStart"].split()[1:] for unit in UNITS}
+    assert commands.pop("subnet17-watch") == ["-m", watch.__name__]
+    scripts = [script for [script] in commands.values()]
     assert sorted(scripts) == ["generation_server.py", "subnet17_miner.py", "validation_server.py"]
     assert all((PROJECT_ROOT / script).is_file() for script in scripts)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +19,7 @@ from subnet17.ops.limits import Relief
 from subnet17.ops.miner_hold import MinerHold
 from subnet17.ops.monitor import HOLD_LOOKS, Monitor
 from subnet17.ops.resources import Measure
-from subnet17.settings import Settings
+from subnet17.settings import PROJECT_ROOT, Settings
 from tests.peers import app_peer
 
 
@@ -148,3 +151,24 @@ async def test_the_miners_own_page_does_what_it_is_asked() -> None:
         assert await asked.ask(Relief.NONE, "")
         assert miner.hold.as_json() == []
         await asked.aclose()
+
+
+async def test_the_watch_ends_well_when_told_to(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("S17_")} | {
+        "S17_OPERATIONS__DATA_DIR": str(tmp_path),
+        "S17_OPERATIONS__NETWORK_CHECK_HOSTS": "",
+        "S17_OPERATIONS__TIME_SERVER": "",
+        "S17_OPERATIONS__ALERT_HOLD_S": "0",
+        "S17_OPERATIONS__MAX_MEMORY_PERCENT": "0.001",
+        "S17_OPERATIONS__LOG_FORMAT": "json",
+        "S17_MINER__PORT": "9",
+    }
+    watch = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "subnet17.ops.watch", env=env, cwd=PROJECT_ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    assert watch.stderr is not None
+    async with asyncio.timeout(60):
+        line = json.loads(await watch.stderr.readline())
+        watch.terminate()
+        assert await watch.wait() == 0
+    assert line["event"].startswith("memory is short: memory_percent is ")

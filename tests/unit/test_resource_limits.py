@@ -6,7 +6,7 @@ import pytest
 
 from subnet17.ops.limits import Limit, Limits, Relief, limits_of
 from subnet17.ops.resources import Measure
-from subnet17.settings import OperationsTable
+from subnet17.settings import OperationsTable, load_settings
 
 HOT = Limit("GPU is hot", "gpu_temperature_deg_c", most=80, relief=Relief.LESS_AT_ONCE)
 FULL = Limit("disk is full", "disk_free_bytes", least=100, relief=Relief.NO_NEW_TASKS)
@@ -105,3 +105,27 @@ def test_every_measure_has_a_limit_that_can_be_passed_and_kept(name: str, calm: 
 def test_a_local_subnet_needs_less_disk() -> None:
     local = Limits(limits_of(OperationsTable(), local=True), hold_s=0, repeat_s=9)
     assert local.judge([Measure("disk_free_bytes", "", 2e9)], 0) == []
+
+
+def test_hosts_and_command_are_also_read_from_the_environment() -> None:
+    environ = {
+        "S17_OPERATIONS__NETWORK_CHECK_HOSTS": "example.org:443, [::1]:80",
+        "S17_OPERATIONS__ALERT_COMMAND": "/usr/local/bin/page 'the boss'",
+    }
+    operations = load_settings(environ=environ).operations
+    assert operations.network_check_hosts == ["example.org:443", "[::1]:80"]
+    assert operations.alert_command == ["/usr/local/bin/page", "the boss"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("network_check_hosts", ["example.org"]),
+        ("time_server", "pool.ntp.org:ntp"),
+        ("time_server", "a b"),
+        ("alert_webhook_url", "example.org/hook"),
+    ],
+)
+def test_addresses_that_cannot_be_asked_are_refused(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=key):
+        OperationsTable.model_validate({key: value})

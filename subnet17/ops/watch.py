@@ -1,0 +1,41 @@
+"""The watch over the machine as a process of its own, where no orchestrator runs it.
+
+`python -m subnet17.ops.watch`, until SIGINT or SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+
+from subnet17.errors import S17Error
+from subnet17.log import configure_logging
+from subnet17.ops.monitor import Monitor
+from subnet17.settings import Settings, load_settings
+
+
+def main() -> int:
+    """Watches until SIGINT or SIGTERM; 2 for settings that can't be used."""
+    try:
+        settings = load_settings()
+    except S17Error as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    operations = settings.operations
+    configure_logging(service="watch", level=operations.log_level, form=operations.log_format)
+    asyncio.run(_watch(settings))
+    return 0
+
+
+async def _watch(settings: Settings) -> None:
+    watching = asyncio.create_task(Monitor(settings).run())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, watching.cancel)
+    with suppress(asyncio.CancelledError):
+        await watching
+
+
+if __name__ == "__main__":
+    sys.exit(main())
