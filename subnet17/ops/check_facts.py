@@ -1,4 +1,4 @@
-"""Gathers what `check.py` judges. The standard library of Python 3.8 is enough: it runs before setup.
+"""Gathers what `findings.py` judges. The standard library of Python 3.8 is enough: it runs before setup.
 
 Where the environment is there, its Python runs this, and the settings, packages and the registration are
 looked at too. Nothing is changed, and no secret is read further than to see that it is there.

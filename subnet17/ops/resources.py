@@ -146,7 +146,7 @@ async def _connects(host: str) -> bool:
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             _, writer = await asyncio.open_connection(name.strip("[]"), int(port))
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, ValueError, OverflowError):  # the last two: no such name or port can be
         return False
     writer.close()
     with suppress(OSError):

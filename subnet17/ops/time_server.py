@@ -39,7 +39,10 @@ def ask_skew(server: str, timeout_s: float = TIMEOUT_S) -> float:
     nonce = os.urandom(8)  # comes back as the originate time: nobody else can answer in the server's place
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         asked.settimeout(timeout_s)
-        asked.connect((name, int(port or PORT)))
+        try:
+            asked.connect((name, int(port or PORT)))
+        except (ValueError, OverflowError) as error:
+            raise OSError(f"{server} is no address of a time server: {error}") from None
         sent_s = time.time()
         asked.send(bytes([CLIENT_V4]) + bytes(39) + nonce)
         reply = asked.recv(512)

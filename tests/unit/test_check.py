@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from subnet17.ops import check, check_facts
-from subnet17.ops.check import Aim, Severity, judge, report
+from subnet17.ops.check import report
 from subnet17.ops.check_facts import Facts, Gpu, as_version, has_hf_token, holder_of, read_nvidia_smi
+from subnet17.ops.findings import Aim, Severity, judge
 from subnet17.settings import PROJECT_ROOT
 
 GOOD = Facts(

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from subnet17.ops import watch
-from subnet17.ops.check import MIN_CAPABILITY, MIN_CUDA
+from subnet17.ops.findings import MIN_CAPABILITY, MIN_CUDA
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 from subnet17.settings_sources import PREFIX
 from tests.dockerfile import environment, instructions

@@ -65,6 +65,7 @@ async def test_the_network_is_there_when_one_host_answers(unused_tcp_port_factor
     async with server:
         assert await can_reach([dead, alive])
     assert not await can_reach([dead])
+    assert not await can_reach(["127.0.0.1:99999", f"{'x' * 64}.example:80"])
 
 
 async def test_the_network_is_asked_now_and_then_only(tmp_path: Path) -> None:
@@ -123,6 +124,12 @@ async def test_a_time_server_tells_how_far_our_clock_is_off(ahead_s: float) -> N
 async def test_a_time_server_that_does_not_know_the_time_is_not_believed() -> None:
     with pytest.raises(OSError, match="does not know"):
         await ask(TimeServer(0.0, stratum=16))
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1:99999", "127.0.0.1:ntp", "no.such.name.invalid"])
+def test_an_address_that_cannot_be_asked_is_no_answer(server: str) -> None:
+    with pytest.raises(OSError):
+        ask_skew(server, 0.1)
 
 
 @pytest.mark.parametrize("reply", [b"", b"x" * 47, bytes(48), b"\x24\x02" + bytes(46)])
