@@ -22,6 +22,9 @@ class AssetStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        for number in range(256):  # at once: a new folder costs as much as a new asset
+            (folder / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+        sync_folder(folder)
 
     def put(self, data: bytes) -> str:
         """Stores an asset; when this returns it survives a power cut.
@@ -34,9 +37,6 @@ class AssetStore:
         """
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True)
-            sync_folder(self._folder)
         draft = path.with_suffix(DRAFT_SUFFIX)
         with draft.open("wb") as file:
             file.write(data)
