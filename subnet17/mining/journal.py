@@ -247,7 +247,7 @@ def journal_folder(data_dir: Path, hotkey: str) -> Path:
 
 
 def _tell(state: TaskState, assignment: Assignment, **facts: Any) -> None:
-    log.info("journal", state=state.value, task=assignment.task_id, validator=assignment.validator, **facts)
+    log.info("journal", state=state.value, task=assignment.task_id, hotkey=assignment.validator, **facts)
 
 
 if __name__ == "__main__":

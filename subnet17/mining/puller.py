@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from subnet17.errors import PeerError
-from subnet17.log import get_logger
+from subnet17.log import about, get_logger
 from subnet17.mining.bench import Bench, Job
 from subnet17.mining.book import ValidatorState
 from subnet17.mining.budget import RetryBudget
@@ -126,7 +126,8 @@ class Puller:
                 self._bench.put(self._backlog.popleft())
                 continue
             state.busy = True
-            task = asyncio.create_task(self._pull(state), name=f"pull {state.neuron.uid}")
+            with about(validator=state.neuron.uid):  # the task carries it along
+                task = asyncio.create_task(self._pull(state), name=f"pull {state.neuron.uid}")
             self._pulls.add(task)
             task.add_done_callback(self._pulls.discard)
 
