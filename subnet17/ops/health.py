@@ -18,7 +18,6 @@ import httpx
 
 from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
 from subnet17.ops.processes import GENERATION, MINER, VALIDATION, Process
-from subnet17.ops.sample_work import ask_for_asset, ask_for_score
 from subnet17.settings import ServerTable, Settings, base_url
 
 JOB_SLACK_S = 30.0
@@ -58,6 +57,9 @@ class Probe(Protocol):
 
 def make_probe(process: Process, settings: Settings, client: httpx.AsyncClient) -> Probe:
     """The check that fits a process."""
+    # here, not above: the other commands need no numpy, and are asked for often
+    from subnet17.ops.sample_work import ask_for_asset, ask_for_score  # noqa: PLC0415
+
     caller = Caller(process, client, settings.operations.health_timeout_s)
     if process.name == GENERATION:
         return ServerProbe(caller, settings.generation, settings, ask_for_asset)

@@ -181,7 +181,6 @@ def test_commands_name_processes_either_way_with_and_without_a_run(house: House)
     assert house.running is not None
     assert house.running.wait(10) == 0
     assert house.pids() == {}
-    assert house.call("stop").returncode == 0
 
 
 @pytest.mark.parametrize("state", ["starting", "frozen", "stopping"])
@@ -266,7 +265,7 @@ def test_the_real_services_are_kept_up_and_end_in_order(tmp_path: Path) -> None:
         S17_OPERATIONS__HEALTH_INTERVAL_S=0.5,
         S17_OPERATIONS__HEALTH_TIMEOUT_S=2,
         S17_OPERATIONS__HEALTH_FAILURES=2,
-        S17_OPERATIONS__KILL_TIMEOUT_S=5,
+        S17_OPERATIONS__KILL_TIMEOUT_S=3,
         S17_OPERATIONS__WORK_CHECK_INTERVAL_S=0.5,
         S17_MINER__DRAIN_TIMEOUT_S=2,
         S17_NETWORK__LOCAL_PORT=free_ports(1)[0],
