@@ -18,6 +18,7 @@ import stamina
 
 from subnet17.deadline import TIMEOUT_HEADER
 from subnet17.errors import (
+    DeadlineError,
     InvalidInputError,
     OverloadedError,
     PeerError,
@@ -40,7 +41,7 @@ CONNECT_TIMEOUT_S = 3.0
 CHECK_TIMEOUT_S = 5.0
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 """How an SPZ of this subnet begins: the whole stream is one zstd frame."""
-FAILOVER_ON = (PeerError, UnavailableError, OverloadedError)
+FAILOVER_ON = (PeerError, UnavailableError, OverloadedError, DeadlineError)
 MAX_RETRY_AFTER_S = 60.0
 
 
@@ -98,7 +99,7 @@ class Servers:
         Raises:
             InvalidInputError: the task can't be done: the server refused it, or its picture is no base64.
             PeerError, UnavailableError, OverloadedError: no endpoint did it, for the moment.
-            StageError: the work failed on the server.
+            StageError, DeadlineError: the work failed on the server, or took too long.
         """
         form, files = _form_of(assignment, seed)
         limit_s = self._settings.miner.generation_timeout_s
@@ -128,7 +129,7 @@ class Servers:
 
         Raises:
             InvalidInputError: the server refuses the prompt.
-            PeerError, UnavailableError, OverloadedError, StageError: no score, for the moment.
+            PeerError, UnavailableError, OverloadedError, StageError, DeadlineError: no score, for the moment.
         """
         image = assignment.kind == "image"
         route = "validate_img_to_3d_ply" if image else "validate_txt_to_3d_ply"
@@ -238,10 +239,11 @@ def _error_of(response: httpx.Response, body: bytes, url: str) -> S17Error:
     try:
         tree = json.loads(body)
         told = tree.get("error") or {"message": tree["reason"]}  # the second: a health page
-        message, detail = str(told["message"])[:300], told.get("detail")
+        message, detail, code = str(told["message"])[:300], told.get("detail"), told.get("code")
     except (ValueError, KeyError, TypeError, RecursionError, AttributeError):
-        message, detail = f"HTTP {response.status_code}", None
-    return _kind_of(response.status_code)(
+        message, detail, code = f"HTTP {response.status_code}", None, None
+    kind = DeadlineError if code == DeadlineError.code else _kind_of(response.status_code)
+    return kind(
         f"{url}: {message}",
         http_status=response.status_code,
         retry_after_s=_retry_after_s(response),

@@ -12,7 +12,15 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from subnet17.errors import ConfigError, InvalidInputError, S17Error, StageError
+from subnet17.errors import (
+    ConfigError,
+    DeadlineError,
+    InvalidInputError,
+    PeerReplyError,
+    PeerTimeoutError,
+    S17Error,
+    StageError,
+)
 from subnet17.log import get_logger
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 from subnet17.mining.experience import Experience
@@ -28,8 +36,12 @@ from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
 
 log = get_logger()
 
-MAX_STAGE_FAILURES = 3
-"""Failures of the work itself, with healthy servers, before a task counts as impossible."""
+WORK_ERRORS = (StageError, DeadlineError, PeerTimeoutError, PeerReplyError)
+"""The servers were there and tried: another prompt may well work."""
+MAX_WORK_FAILURES = 3
+"""Of these, before a task counts as impossible: it must not hold its place for ever."""
+MAX_FAILURES = 10
+"""Of any kind, on servers that call themselves healthy: outages are waited out before the next try."""
 OUTAGE_POLL_S = 1.0
 
 Scored = tuple[Candidate, Score]
@@ -60,6 +72,19 @@ class _Work:
         self.scores.append(score.value)
         if self.best is None or score.value > self.best[1].value:
             self.best = candidate, score
+
+
+class _Failures:
+    """Of the tries at one thing."""
+
+    def __init__(self) -> None:
+        self._all = self._of_work = 0
+
+    def are_enough_with(self, error: S17Error) -> bool:
+        """Counts one; whether it is useless to go on."""
+        self._all += 1
+        self._of_work += isinstance(error, WORK_ERRORS)
+        return self._of_work >= MAX_WORK_FAILURES or self._all >= MAX_FAILURES
 
 
 class Workshop:
@@ -179,7 +204,7 @@ class Workshop:
             InvalidInputError, ConfigError: there is no candidate yet, and there won't be one.
             S17Error: the servers are out and the process is stopping.
         """
-        stage_failures = 0
+        failures = _Failures()
         while True:
             try:
                 return await self._make(work)
@@ -189,8 +214,7 @@ class Workshop:
                     raise
                 self._metrics.generation_failed()
                 log.warning("candidate failed", task=work.assignment.task_id, reason=error.message)
-                stage_failures += isinstance(error, StageError)
-                if have_one or stage_failures >= MAX_STAGE_FAILURES:
+                if failures.are_enough_with(error) or have_one:
                     return None
                 if self._stopping.is_set():
                     raise
@@ -221,7 +245,7 @@ class Workshop:
         seed = seed_for(self._hotkey, work.assignment.task_id, index)
         try:
             candidate = await self._servers.generate(work.assignment, index=index, seed=seed)
-        except StageError:
+        except WORK_ERRORS:
             work.next_index += 1  # this seed does not work
             raise
         self._metrics.generated(candidate.generation_s)
@@ -239,8 +263,13 @@ class Workshop:
         return self._clock.monotonic_s() - work.assignment.assigned_s
 
     async def _score(self, work: _Work, candidate: Candidate) -> Score:
-        """Waits out an outage of the validation server, unless there is a scored candidate to submit."""
-        failures = 0
+        """Waits out an outage of the validation server, unless there is a scored candidate to submit.
+
+        Raises:
+            StageError: it can't be scored.
+            S17Error: the task is refused, or there is no point in waiting.
+        """
+        failures = _Failures()
         while True:
             try:
                 return await self._servers.score(work.assignment, candidate)
@@ -248,9 +277,10 @@ class Workshop:
                 raise
             except S17Error as error:
                 log.warning("scoring failed", task=work.assignment.task_id, reason=error.message)
-                failures += isinstance(error, StageError)
-                if work.best is not None or failures >= MAX_STAGE_FAILURES or self._stopping.is_set():
+                if work.best is not None or self._stopping.is_set():
                     raise
+                if failures.are_enough_with(error):
+                    raise StageError(f"it can't be scored: {error.message}", stage="validation") from None
             await self._wait_for_servers()
 
     async def _wait_for_servers(self) -> None:

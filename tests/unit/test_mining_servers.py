@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from peers import SPZ, FakeGeneration, FakeValidation, app_peer, assignment, hang, raw_peer
 
 from subnet17.errors import (
+    DeadlineError,
     InvalidInputError,
     OverloadedError,
     PeerError,
@@ -95,6 +96,13 @@ async def test_the_servers_errors_become_ours(status: int, kind: type[S17Error])
         with pytest.raises(kind, match="told so") as caught:
             await servers.generate(assignment(), index=0, seed=1)
     assert caught.value.detail["http_status"] == status
+
+
+async def test_work_that_took_too_long_is_no_outage() -> None:
+    late = (503, {"error": {"code": "deadline", "message": "took too long", "detail": {}}})
+    async with servers_of(FakeGeneration(fail=[late])) as servers:
+        with pytest.raises(DeadlineError, match="took too long"):
+            await servers.generate(assignment(), index=0, seed=1)
 
 
 async def test_a_reply_that_is_not_spz_is_refused() -> None:

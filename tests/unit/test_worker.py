@@ -15,7 +15,18 @@ from unittest.mock import ANY
 import pytest
 from peers import SPZ, HeldClock, assignment
 
-from subnet17.errors import AssetError, ConfigError, InvalidInputError, S17Error, StageError, UnavailableError
+from subnet17.errors import (
+    AssetError,
+    ConfigError,
+    DeadlineError,
+    InvalidInputError,
+    OverloadedError,
+    PeerReplyError,
+    PeerTimeoutError,
+    S17Error,
+    StageError,
+    UnavailableError,
+)
 from subnet17.mining.experience import Experience
 from subnet17.mining.feedback import Prices
 from subnet17.mining.gate import Gate
@@ -134,10 +145,31 @@ async def test_a_stand_in_alone_makes_nothing_for_a_public_network(open_scene: O
         await scene.make()
 
 
-async def test_work_that_fails_again_and_again_on_healthy_servers_is_skipped(open_scene: OpenScene) -> None:
-    scene = open_scene(StageError("no"))
-    scene.servers.answers *= 9
-    assert (await scene.make()).is_skip
+LASTING = [
+    StageError("no"),
+    DeadlineError("never done in time"),
+    PeerTimeoutError("no answer"),
+    PeerReplyError("not SPZ"),
+    UnavailableError("out of memory, twice"),
+    OverloadedError("always full"),
+]
+
+
+@pytest.mark.parametrize("error", LASTING, ids=lambda error: error.code)
+@pytest.mark.parametrize("stage", ["generate", "score"])
+async def test_a_task_that_never_works_on_healthy_servers_is_skipped_and_frees_its_place(
+    open_scene: OpenScene, stage: str, error: S17Error
+) -> None:
+    scene = open_scene(error)
+    scene.servers.answers *= 99
+
+    async def fail(*_: object, **__: object) -> Candidate:
+        raise error
+
+    if stage == "generate":
+        scene.servers.generate = fail
+    async with asyncio.timeout(10.0):  # a way out of a loop that would not end
+        assert (await scene.make()).is_skip
     assert len(set(scene.servers.seeds)) == len(scene.servers.seeds)
 
 
