@@ -7,7 +7,7 @@ and what its task is settled with must be at least as good. The ledger alone say
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from lives import Life, Line
@@ -65,7 +65,7 @@ class Findings:
 
     def as_json(self) -> dict[str, Any]:
         """Plain types."""
-        return asdict(self)
+        return {n: dict(value) if isinstance(value, Counter) else value for n, value in vars(self).items()}
 
     @classmethod
     def of_json(cls, tree: dict[str, Any]) -> Findings:
