@@ -45,7 +45,7 @@ class Quality:
             subject: The prompt, or the base64 of the picture.
         """
         worth = MEAN - self.difficulty(subject) + self._draw("luck", subject, asset_seed, LUCK_SPREAD)
-        if self._chance("dud", subject, asset_seed) < DUD_SHARE:
+        if self.chance("dud", subject, asset_seed) < DUD_SHARE:
             worth -= DUD_LOSS
         return _clip(worth)
 
@@ -69,17 +69,14 @@ class Quality:
 
     def chance(self, what: str, subject: str, asset_seed: int) -> float:
         """A number 0..1 of this name."""
-        return self._chance(what, subject, asset_seed)
+        return random.Random(f"{self.seed}/{what}/{subject}/{asset_seed}").random()
 
     def _draw(self, what: str, subject: str, more: object, spread: float) -> float:
         return random.Random(f"{self.seed}/{what}/{subject}/{more}").gauss(0.0, spread)
 
-    def _chance(self, what: str, subject: str, more: object) -> float:
-        return random.Random(f"{self.seed}/{what}/{subject}/{more}").random()
-
 
 def write_asset(subject: str, value: float) -> bytes:
-    """The bytes of a simulated asset, of a real one's beginning and a typical reply's size."""
+    """The bytes of a simulated asset: a real one's beginning, and small, as size plays no part here."""
     return (MAGIC + json.dumps({subject: value}).encode()).ljust(ASSET_BYTES)
 
 
