@@ -90,6 +90,8 @@ async def run_miner(follower: SettingsFollower) -> None:
         UnavailableError: another process mines with this hotkey.
         JournalError: the journal can't be used.
     """
+    stopping = asyncio.Event()
+    _stop_on_signals(stopping)  # before the imports below, which take seconds
     # bittensor reads sys.argv when this is unset, and takes a second to import: not for --help.
     os.environ["BT_NO_PARSE_CLI_ARGS"] = "1"
     from subnet17.mining.chain import open_chain  # noqa: PLC0415
@@ -117,8 +119,9 @@ async def run_miner(follower: SettingsFollower) -> None:
         closing.push_async_callback(transport.aclose)
         servers = Servers(settings)
         closing.push_async_callback(servers.aclose)
-        miner = Miner(settings, transport=transport, chain=chain, servers=servers, journal=journal)
-        _stop_on_signals(miner.stopping)
+        miner = Miner(
+            settings, transport=transport, chain=chain, servers=servers, journal=journal, stopping=stopping
+        )
         follower.add(miner.follow)
         closing.callback(asyncio.create_task(follower.watch(), name="settings").cancel)
         log.info("miner starts", hotkey=hotkey, chain=settings.network.chain, journal=str(folder))

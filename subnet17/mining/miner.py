@@ -56,6 +56,7 @@ class Miner:
         journal: What earlier runs left, and what this one adds.
         chooser: Whom to ask of those that are ready: the simulation compares rules.
         rng: Settles ties and jitters rests; a seeded one repeats itself.
+        stopping: Set when the process should end; may be set already.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class Miner:
         clock: Clock = SYSTEM_CLOCK,
         chooser: Chooser = choose,
         rng: random.Random | None = None,
+        stopping: asyncio.Event | None = None,
     ) -> None:
-        self.stopping = asyncio.Event()
+        self.stopping = stopping or asyncio.Event()
         self.metrics = Metrics()
         self.hold = Hold(clock)
         self._settings = settings
