@@ -139,6 +139,7 @@ class Tables:
                 submission.assignment,
                 now_s,
                 state=TaskState.SENDING,
+                prompt=submission.assignment.prompt,  # is signed; a picture's went with the answer
                 chosen=submission.index,
                 reason=submission.reason,
                 candidates=submission.candidates,

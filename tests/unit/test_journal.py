@@ -193,6 +193,14 @@ async def test_a_picture_leaves_the_journal_with_the_answer_a_text_stays(journal
     assert (await record_in(journal)).assignment.prompt == TASK.prompt
 
 
+async def test_a_picture_that_is_handed_in_once_more_can_be_signed_after_a_crash(journal: Journal) -> None:
+    picture = assignment(task_id="task-2", kind="image", prompt="aW1hZ2U=")
+    await through(journal, picture)
+    await journal.sending(submission(assignment=picture, index=0))
+    (left,) = await (await reopened(journal)).unfinished()
+    assert left.assignment.prompt == picture.prompt
+
+
 async def test_judgements_tell_how_the_last_tasks_ended_the_latest_last(journal: Journal) -> None:
     clock: Any = journal._clock
     for number, (value, verdict) in enumerate(((0.8, "accepted"), (0.6, "rejected"))):
