@@ -1,12 +1,12 @@
 """When to switch the profile: slowly, for good reason, and back when real work turned out worse.
 
     a challenger must measure better in `CONFIRMATIONS` rounds in a row, beyond noise;
-    no switch follows another one within `MIN_STAY_S`;
+    a profile stays for `MIN_STAY_S`, twice as long for each switch of the last day: five a day at the most;
     once `MIN_TASKS` real tasks were answered after a switch they are held against those before it: when they
         are worth less, beyond noise, it is taken back, and that profile is barred, twice as long each time.
 
-So a machine or a market that swings faster than the stay moves nothing, and one profile that only looks
-better in the benchmark costs a number of switches that grows with the logarithm of time.
+So a machine or a market that swings fast moves little, and a profile that only looks better in the benchmark
+costs a number of switches that grows with the logarithm of time.
 Pure: told what was measured, it says what to do. All times are Unix seconds, for it outlives its process.
 """
 
@@ -24,6 +24,7 @@ from subnet17.ops.tuning.samples import Sample, Terms, compare
 CONFIRMATIONS = 2
 MIN_STAY_S = 3600.0
 MIN_TASKS = 8
+DAY_S = 86_400.0
 TRIAL_S = 12 * 3600.0
 """A switch that had no tasks to be judged by until then stands."""
 BAR_S = 4 * 3600.0
@@ -43,12 +44,14 @@ class SwitchState(BaseModel):
     Attributes:
         profile: In force, as far as it knows.
         since_s: When that began.
+        switched_s: When it was switched, also back, in the last day.
         challenger: Measured better last, so often in a row.
         reverts: How often in a row a profile was taken back.
     """
 
     profile: str = ""
     since_s: float = 0.0
+    switched_s: list[float] = Field(default_factory=list)
     challenger: str = ""
     confirmations: int = 0
     trial: Trial | None = None
@@ -105,6 +108,7 @@ def _judge(state: SwitchState, trial: Trial, now_s: float, real: Sample, terms: 
     state.reverts[profile] = times + 1
     state.barred_until_s[profile] = now_s + min(MAX_BAR_S, BAR_S * 2.0 ** min(times, 20))
     new, old = real.worth(terms), trial.before.worth(terms)
+    state.switched_s.append(now_s)
     _begin(state, trial.previous, now_s, trial=None)
     return Decision("revert", trial.previous, f"real tasks are worth {new} with {profile}, {old} before")
 
@@ -124,11 +128,18 @@ def _challenge(
         return Decision("stay", best, "nothing measured better")
     if state.confirmations < CONFIRMATIONS:
         return Decision("stay", state.profile, f"{best} measured better, once")
-    if (left_s := state.since_s + MIN_STAY_S - now_s) > 0:
+    if (left_s := _stay_s(state, now_s) - (now_s - state.since_s)) > 0:
         return Decision("stay", state.profile, f"{best} measured better; no switch for {left_s:.0f} s")
     new, old = allowed[best].worth(terms), allowed[state.profile].worth(terms)
+    state.switched_s.append(now_s)
     _begin(state, best, now_s, trial=Trial(previous=state.profile, before=real))
     return Decision("switch", best, f"worth {new} against {old} in {CONFIRMATIONS} benchmarks in a row")
+
+
+def _stay_s(state: SwitchState, now_s: float) -> float:
+    """How long the profile in force stays at least."""
+    state.switched_s = [at_s for at_s in state.switched_s if 0 <= now_s - at_s < DAY_S]
+    return MIN_STAY_S * 2.0 ** len(state.switched_s)
 
 
 def _begin(state: SwitchState, profile: str, now_s: float, *, trial: Trial | None) -> None:
