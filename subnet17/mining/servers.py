@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import stamina
+from pydantic_core import to_json
 
 from subnet17.deadline import TIMEOUT_HEADER
 from subnet17.errors import (
@@ -139,11 +140,15 @@ class Servers:
             "compression": COMPRESSION_SPZ,
         }
         limit_s = self._settings.miner.validation_timeout_s
-        headers = _key_header(self._settings.validation.api_key) | {TIMEOUT_HEADER: f"{limit_s:g}"}
+        headers = _key_header(self._settings.validation.api_key) | {
+            TIMEOUT_HEADER: f"{limit_s:g}",
+            "Content-Type": "application/json",
+        }
+        content = to_json(body)  # five times as fast as json on a megabyte
         with self.validation.lease() as endpoint:
             started_s = self._clock.monotonic_s()
             url = f"{endpoint.url}/{route}/"
-            reply, _ = await self._post(url, limit_s, JSON_CAP_BYTES, json=body, headers=headers)
+            reply, _ = await self._post(url, limit_s, JSON_CAP_BYTES, content=content, headers=headers)
             tree = _json_object(reply, url)
             return _read_score(tree, endpoint, self._clock.monotonic_s() - started_s)
 

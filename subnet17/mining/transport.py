@@ -40,6 +40,7 @@ SUBMIT_REPLY_BYTES = 256 * 2**10
 """On top of what was sent: some validators echo it."""
 VERSION_REPLY_BYTES = 64 * 2**10
 ERROR_BODY_BYTES = 2048
+JSON_HEADER = {"Content-Type": "application/json"}
 
 S = TypeVar("S", bound=bt.Synapse)
 
@@ -179,8 +180,8 @@ class Transport:
         request = self._client.build_request(
             "POST",
             f"http://{validator.address}/{type(synapse).__name__}",
-            headers={**synapse.to_headers(), "Accept-Encoding": "identity"},
-            json=synapse.model_dump(),
+            headers={**synapse.to_headers(), **JSON_HEADER, "Accept-Encoding": "identity"},
+            content=synapse.model_dump_json(),  # pydantic writes a megabyte five times as fast as json
             timeout=httpx.Timeout(
                 timeout_s,
                 connect=min(self._network.connect_timeout_s, timeout_s),
