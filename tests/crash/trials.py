@@ -125,6 +125,8 @@ class Round:
         self.lives.append(life)
         deadline_s = time.monotonic() + SETTLE_TIMEOUT_S
         try:
+            # Before this line a signal meets the interpreter's own handlers.
+            await life.find(lambda line: line.fields.get("event") == "miner starts", within_s=LINE_TIMEOUT_S)
             while open_tasks and time.monotonic() < deadline_s and not life.ended:
                 await asyncio.sleep(0.2)
                 open_tasks -= self._settled()
