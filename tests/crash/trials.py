@@ -14,6 +14,7 @@ import asyncio
 import json
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -234,8 +235,17 @@ class Night:
             self._number = max(self._number, tree["round"])
         self._begun = self.total.kills.total()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all kills were done."""
+        return self.total.kills.total() >= self._kills
+
     async def run(self, *, lanes: int, starter: Starter, until_s: float) -> None:
         """Runs the rounds that are missing; none begins after a monotonic time."""
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs ignore the first
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         async with asyncio.TaskGroup() as group:
             for _ in range(lanes):
                 group.create_task(self._lane(starter, until_s))
@@ -274,7 +284,7 @@ def print_summary(findings: Findings) -> None:
 
 
 def main() -> int:
-    """The command line; 1 when anything was lost, paid twice or against the rules."""
+    """The command line; 1 when anything was lost, paid twice or against the rules, or kills are missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kills", type=int, default=2000)
     parser.add_argument("--lanes", type=int, default=3)
@@ -287,11 +297,13 @@ def main() -> int:
     try:
         until_s = time.monotonic() + given.minutes * 60
         asyncio.run(night.run(lanes=given.lanes, starter=starter, until_s=until_s))
+    except asyncio.CancelledError:
+        print("broken off; the same command goes on")
     finally:
         if isinstance(starter, Fork):
             starter.close()
     print_summary(night.total)
-    return 1 if night.total.complaints else 0
+    return 0 if night.is_over and not night.total.complaints else 1
 
 
 if __name__ == "__main__":
