@@ -400,6 +400,11 @@ class OperationsTable(_Table):
     clean_up_max_bytes: int = Field(
         20 * 10**9, ge=0, description="Of all runs together; the oldest beyond it are deleted."
     )
+    auto_profile: bool = Field(
+        False,
+        description="The orchestrator measures the idle servers every half hour and switches"
+        " generation.profile (docs/optimizer.md).",
+    )
     orchestrator_log: str = Field(
         "mining_orchestrator.log", description="The orchestrator's log file; relative to the project's root."
     )

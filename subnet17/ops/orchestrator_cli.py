@@ -31,6 +31,8 @@ from subnet17.ops.orchestrator_status import Report, make_report
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk
 from subnet17.ops.processes import Process, find_name, list_processes
 from subnet17.ops.state import Files, Orders
+from subnet17.ops.tuning.watch import profile_watchers
+from subnet17.ops.uptime import UptimeWatch
 from subnet17.reload import SettingsFollower
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 
@@ -121,7 +123,13 @@ async def _run(follower: SettingsFollower, *, local: bool) -> int:
             supervisor=supervisor,
             files=files,
             local=local,
-            watchers=[partial(_cap_log, settings), Monitor(settings, local=local).run, follower.watch],
+            watchers=[
+                partial(_cap_log, settings),
+                Monitor(settings, local=local).run,
+                follower.watch,
+                UptimeWatch(settings).run,
+                *profile_watchers(settings),
+            ],
         )
         ending = _ending_on_signals()
         await orchestrator.run(ending)

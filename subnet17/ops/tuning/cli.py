@@ -21,7 +21,7 @@ from subnet17.errors import ConfigError, OverloadedError, S17Error
 from subnet17.log import configure_logging, get_logger
 from subnet17.ops.tuning.analysis import Analysis, analyse, as_report, fit_score_of, read_journal, terms_of
 from subnet17.ops.tuning.benchmark import PROMPTS, REQUESTS, RunningServers
-from subnet17.ops.tuning.config_file import ConfigFile, restore_pending
+from subnet17.ops.tuning.config_file import PENDING, ConfigFile, restore_pending
 from subnet17.ops.tuning.proposals import EXPECTED, Proposal
 from subnet17.ops.tuning.samples import Difference, Terms
 from subnet17.ops.tuning.search import search
@@ -115,6 +115,8 @@ def optimise(
 
 
 async def _analyse(run: Run, *, apply: bool, as_json: bool) -> int:
+    if (run.folder / PENDING).exists():
+        _say("a trial is under way, or was killed (the next run that changes settings puts back its values)")
     async with run.servers() as servers:
         with _progress("measuring", len(PROFILES) * (run.requests + 1), as_json) as advance:
             found = await analyse(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +35,7 @@ from subnet17.settings import Settings, Sources
 log = get_logger()
 
 INTERVAL_S = 1800.0
+RETRY_S = 120.0
 SETTLE_S = 120.0
 """Tasks answered within this time after a switch may have been made before it."""
 MOST_TASKS = 50
@@ -82,15 +83,20 @@ class Watch:
         self.state = _read_state(folder / STATE)
 
     async def run(self, interval_s: float = INTERVAL_S) -> None:
-        """Rounds until it is cancelled. One that fails is logged."""
+        """Rounds until it is cancelled. One that fails is logged and tried again soon."""
+        failure = ""
         while True:
             try:
                 await self.round()
+                failure = ""
             except S17Error as error:
-                log.warning("no round of the optimizer", why=error.message)
-            except Exception:
+                if error.message != failure:  # servers may be busy for hours
+                    log.warning("no round of the optimizer", why=error.message)
+                failure = error.message
+            except Exception as error:
                 log.exception("a round of the optimizer broke")
-            await asyncio.sleep(interval_s)
+                failure = str(error) or type(error).__name__
+            await asyncio.sleep(min(interval_s, RETRY_S) if failure else interval_s)
 
     async def round(self) -> Decision:
         """One look, and what follows from it.
@@ -179,6 +185,13 @@ async def switch_profile(settings: Settings, file: ConfigFile, folder: Path, pro
         restore_pending(folder, file)
         raise
     end_pending(folder)
+
+
+def profile_watchers(settings: Settings) -> list[Callable[[], Awaitable[None]]]:
+    """What the orchestrator runs beside its work: this watch, where the settings ask for it."""
+    if not settings.operations.auto_profile:
+        return []
+    return [Watch(RealMachine(Sources()), settings.data_dir / FOLDER).run]
 
 
 def _read_state(path: Path) -> SwitchState:
