@@ -112,6 +112,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 async def _run(follower: SettingsFollower, *, local: bool) -> int:
     settings = follower.current
     files = Files(settings)
+    ending = _ending_on_signals()
     with files.acting("run"):
         check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
         processes = list_processes(settings, local=local)
@@ -131,7 +132,6 @@ async def _run(follower: SettingsFollower, *, local: bool) -> int:
                 *profile_watchers(settings),
             ],
         )
-        ending = _ending_on_signals()
         await orchestrator.run(ending)
         log.info("orchestrator ends")
     return EXIT_OK
