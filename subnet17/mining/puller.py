@@ -96,6 +96,8 @@ class Puller:
         """Finds what earlier runs left unfinished. Their validators are not pulled meanwhile."""
         for record in await self._journal.unfinished():
             self._left[record.assignment.validator] = record
+        for state in self._roster:  # a reload may list one before the chain is read again
+            state.busy = state.neuron.hotkey in self._left
         if self._left:
             log.info("tasks left from an earlier run", tasks=len(self._left))
 

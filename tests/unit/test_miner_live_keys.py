@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from peers import MINER, SPZ, key
 from subnet17.deadline import TIMEOUT_HEADER
 from subnet17.errors import PeerError, S17Error
 from subnet17.mining import worker
+from subnet17.mining.book import ValidatorState
 from subnet17.mining.chain import Neuron
+from subnet17.mining.clock import SYSTEM_CLOCK
 from subnet17.mining.journal import Journal
 from subnet17.mining.miner import Miner
 from subnet17.mining.servers import Servers
@@ -236,6 +239,28 @@ async def test_a_live_key_changes_what_is_done(name: str, tmp_path: Path) -> Non
         write_config(path, miner={name: value})
         bench.follower.look()
         assert await observe(bench) == seen
+
+
+async def test_a_validator_listed_by_a_reload_is_not_pulled_beside_its_task_from_an_earlier_run(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mining.toml"
+    write_config(path, miner={"min_validator_stake": 3000.0})
+    async with bench_of(path) as bench:
+        miner = bench.miner
+        poor = next(n for n in miner.chain.neurons if n.hotkey == POOR)
+        row = ValidatorState(poor).as_row(SYSTEM_CLOCK)
+        await miner._journal.pulled(dataclasses.replace(TASK, validator=POOR), validator=row)
+        miner.roster.restore(await miner._journal.validators())
+        await miner._puller.recall()
+        write_config(path, miner={"min_validator_stake": 1000.0})
+        bench.follower.look()
+        assert await listed(bench) == {RICH, POOR}
+        asked = miner.roster.next_ready()
+        assert asked is not None
+        assert asked.neuron.hotkey == RICH
+        asked.busy = True
+        assert miner.roster.next_ready() is None
 
 
 async def test_the_status_page_tells_how_the_settings_stand(tmp_path: Path) -> None:
