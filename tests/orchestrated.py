@@ -171,9 +171,10 @@ class House:
         if self.running is not None and self.running.poll() is None:
             self.running.kill()
             self.running.wait()
-        for pid in self.pids().values():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("S17_OPERATIONS__DATA_DIR") == str(self.folder / "data"):
+                    process.kill()
 
 
 def copy_project(root: Path) -> None:
