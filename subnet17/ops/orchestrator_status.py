@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 import psutil
-from rich.markup import escape
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from subnet17.ops.at_work import find_at_work
 from subnet17.ops.health import Caller, Health
@@ -65,26 +66,23 @@ class Report:
         """For `--json`."""
         return {"healthy": self.healthy, **asdict(self)}
 
-    def as_table(self) -> Table:
-        """For people."""
-        who = f"orchestrator: {self.orchestrator or 'none'}, supervisor: {self.supervisor or 'none'}"
-        table = Table(caption=escape(who))
-        for title in ("process", "status", "pid", "up", "restarts", "failures", "address"):
+    def as_table(self) -> Group:
+        """For people, in 80 columns; what there is to say of a process stands below, in full."""
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for title in ("process", "status", "pid", "up", "restarts", "address"):
             table.add_column(title, no_wrap=True)
-        table.add_column("note", overflow="fold")
         for row in self.rows:
             colour = COLOURS.get(row.status, "red")
-            table.add_row(
-                row.name,
-                f"[{colour}]{row.status}[/]",
-                str(row.pid or "-"),
-                _span(row.uptime_s),
-                str(row.restarts),
-                str(row.recent_failures),
-                row.address,
-                escape(row.note),
-            )
-        return table
+            cells = (str(row.pid or "-"), _span(row.uptime_s), str(row.restarts), row.address)
+            table.add_row(row.name, f"[{colour}]{row.status}[/]", *cells)
+        who = f"orchestrator: {self.orchestrator or 'none'}, supervisor: {self.supervisor or 'none'}"
+        return Group(table, *(Text(line) for row in self.rows if (line := _remark(row))), Text(who))
+
+
+def _remark(row: Row) -> str:
+    failures = f"{row.recent_failures} recent failures" if row.recent_failures else ""
+    said = "; ".join(part for part in (row.note, failures) if part)
+    return f"{row.name}: {said}" if said else ""
 
 
 async def make_report(settings: Settings, files: Files) -> Report:
@@ -94,6 +92,8 @@ async def make_report(settings: Settings, files: Files) -> Report:
         PeerError: PM2 fails.
     """
     state, holder = files.read_state(), files.holder
+    if not holder:
+        _forget_what_was_under_way(state)
     processes = list_processes(settings, local=True)
     at_work = await find_at_work(settings, processes, local=state.local)
     seen: dict[str, Seen] = {}
@@ -104,6 +104,13 @@ async def make_report(settings: Settings, files: Files) -> Report:
     async with httpx.AsyncClient(trust_env=False, limits=limits) as client:
         rows = await asyncio.gather(*(_row(p, seen.get(p.name), state, client) for p in shown))
     return Report(" and ".join(s.kind for s in at_work), holder, list(rows))
+
+
+def _forget_what_was_under_way(state: State) -> None:
+    """Nobody goes on with what an orchestrator that has ended was doing: what is seen now counts alone."""
+    for process in state.processes.values():
+        if process.doing not in {"down", "aside"}:
+            process.doing, process.why = "down", ""
 
 
 async def _row(process: Process, seen: Seen | None, state: State, client: httpx.AsyncClient) -> Row:
@@ -158,5 +165,5 @@ def _span(seconds: float | None) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {s} s" if minutes else f"{s} s"
+        return f"{days}d {hours}h"
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m {s}s" if minutes else f"{s}s"

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from subnet17.errors import ConfigError
+from subnet17.ops.orchestrator_status import Report, Row, make_report
 from subnet17.ops.processes import find_name
-from subnet17.ops.state import Files, Orders, State
+from subnet17.ops.state import Files, Orders, ProcessState, State
 from subnet17.settings import OperationsTable, Settings
 
 REPO = Path(__file__).resolve().parents[2]
+WHY = "port 8094 (validation-server) is in use by another program: stop it, or choose another port"
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(Settings(operations=OperationsTable(data_dir=str(tmp_path))))
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("PM2_HOME", str(tmp_path / "pm2"))
+    return Settings(operations=OperationsTable(data_dir=str(tmp_path)))
+
+
+@pytest.fixture
+def files(settings: Settings) -> Files:
+    return Files(settings)
 
 
 def stop(name: str) -> object:
@@ -91,3 +101,27 @@ def test_a_process_is_named_as_its_script_or_as_pm2_shows_it(given: str) -> None
 def test_an_unknown_process_is_told_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean subnet17-miner"):
         find_name("subnet17_minor", ["generation-server", "subnet17-miner"])
+
+
+def test_a_status_of_80_columns_cuts_nothing() -> None:
+    row = Row("validation-server", "restarting", 4194304, 86_000.0, 999, 3, "127.0.0.1:8101-8102", WHY)
+    out = StringIO()
+    Console(file=out, width=80).print(Report("pm2", "run (pid 4194304)", [row]).as_table())
+    told = " ".join(out.getvalue().split())
+    assert f"{row.name} {row.status} {row.pid} 23h 53m {row.restarts} {row.address}" in told
+    assert f"{row.name}: {WHY}; 3 recent failures" in told
+    assert "orchestrator: run (pid 4194304), supervisor: pm2" in told
+
+
+async def test_what_an_ended_orchestrator_was_doing_is_not_shown_as_under_way(
+    files: Files, settings: Settings
+) -> None:
+    state = State(supervisor="own")
+    state.processes["validation-server"] = ProcessState(doing="failing", why=WHY)
+    state.processes["generation-server"] = ProcessState(doing="waiting", why=WHY)
+    files.save(state)
+    with files.acting("run"):
+        during = [(row.status, row.note) for row in (await make_report(settings, files)).rows]
+    after = [(row.status, row.note) for row in (await make_report(settings, files)).rows]
+    assert during == [("down", ""), ("waiting", WHY), ("down", "")]
+    assert after == [("down", ""), ("down", ""), ("down", "")]
