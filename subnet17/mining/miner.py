@@ -43,6 +43,7 @@ log = get_logger()
 HEALTH_INTERVAL_S = 5.0
 TROUBLE_INTERVAL_S = 1.0
 BOOK_INTERVAL_S = 5.0
+LAST_SAVE_S = 5.0
 STEP_S = 0.05
 
 
@@ -190,7 +191,7 @@ class Miner:
             await _cancel([stop, pulling, *loops])
             await self.courier.aclose()
             if not self._journal.broken.is_set():
-                await self._save_book()
+                await self._save_book_at_last()
 
     @property
     def reason_not_pulling(self) -> str:
@@ -299,6 +300,14 @@ class Miner:
     async def _save_book(self) -> None:
         for hotkey, row in self.roster.take_changed().items():
             await self._journal.save_validator(hotkey, row)
+
+    async def _save_book_at_last(self) -> None:
+        """A disk that takes nothing must not keep the process from ending."""
+        try:
+            async with asyncio.timeout(LAST_SAVE_S):
+                await self._save_book()
+        except TimeoutError:
+            log.warning("the validator book was not saved", reason=self._journal.trouble)
 
     async def _report(self) -> None:
         while True:

@@ -144,9 +144,10 @@ class Puller:
         while not self._backlog:
             reason = self._reason_not_pulling()
             self._tell(reason)
-            if not reason and self._has_leave() and (state := self._roster.next_ready()) is not None:
+            may = not reason and self._has_leave()
+            if may and (state := self._roster.next_ready()) is not None:
                 return state
-            await self._clock.sleep(TROUBLE_INTERVAL_S if reason else self._roster.wait_s())
+            await self._clock.sleep(self._roster.wait_s() if may else TROUBLE_INTERVAL_S)
         return None
 
     def _has_leave(self) -> bool:

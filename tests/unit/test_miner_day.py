@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from simulated import (
 from subnet17.localnet.virtual_time import VIRTUAL_CLOCK, run_virtually
 from subnet17.mining.journal import Journal
 from subnet17.mining.miner import Miner
+from subnet17.mining.puller import Puller
 from subnet17.mining.tasks import Candidate
 from subnet17.settings import MinerTable, OperationsTable, Settings
 
@@ -27,12 +30,14 @@ from subnet17.settings import MinerTable, OperationsTable, Settings
 def mine(
     validators: list[SimulatedValidator],
     *,
-    hours: int = 4,
+    hours: float = 4,
     generation_s: float = 5.0,
     scores: tuple[float, ...] = (0.8,),
+    begin: Callable[[Miner], None] = lambda _: None,
+    end: Callable[[Miner], None] = lambda _: None,
     **miner: Any,
 ) -> Miner:
-    """So many hours, then the miner is stopped."""
+    """So many hours, then the miner is stopped. `begin` comes before the first, `end` after the last."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     names = [f"Validator{i}" for i in range(len(validators))]
     neurons = tuple(neuron(name=name, uid=i) for i, name in enumerate(names))
@@ -57,10 +62,13 @@ def mine(
                     clock=VIRTUAL_CLOCK,
                 )
             )
+            begin(made[0])
             running = asyncio.create_task(made[0].run())
             await asyncio.sleep(hours * HOUR_S)
+            end(made[0])
             made[0].stopping.set()
-            await running
+            async with asyncio.timeout(HOUR_S):
+                await running
             await journal.aclose()
 
     run_virtually(main())
@@ -123,3 +131,36 @@ def test_a_task_that_breaks_the_miner_is_asked_for_again_after_a_cooldown(
     (state,) = mine([validator]).roster
     assert 40 <= state.counts["pulls"] <= 4 * HOUR_S / COOLDOWN_S + 1
     assert validator.given == 1
+
+
+def test_a_disk_that_takes_nothing_any_more_does_not_keep_the_miner_from_stopping() -> None:
+    refused: list[object] = []
+
+    def refuse(hotkey: str, *_: object, **__: object) -> None:
+        refused.append(hotkey)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def end(miner: Miner) -> None:
+        monkeypatch.setattr(miner._journal._tables, "put_validator", refuse)
+        for state in miner.roster:
+            miner.roster.rest(state, 0.0)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        mine([SimulatedValidator()], hours=0.0995, end=end)  # not when the book is saved anyway
+    assert refused
+
+
+def test_a_miner_held_to_one_task_waits_without_spinning(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    real = Puller._has_leave
+
+    def look(puller: Puller) -> bool:
+        looks.append(VIRTUAL_CLOCK.monotonic_s())
+        return real(puller)
+
+    def hold(miner: Miner) -> None:
+        miner.hold.ask("test", tasks_at_once=1, reason="", for_s=HOUR_S)
+
+    monkeypatch.setattr(Puller, "_has_leave", look)
+    mine([SimulatedValidator(), SimulatedValidator()], hours=0.1, generation_s=60.0, begin=hold)
+    assert len(looks) < 5 * 0.1 * HOUR_S
