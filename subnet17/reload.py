@@ -1,7 +1,7 @@
 """Follows mining.toml while a process runs.
 
 A changed file is read and validated whole, with the same environment and command line as at the start. Then
-the keys that settings.py marks as live take effect all at once; changes of others are shown as waiting for
+the keys that settings_tables.py marks as live take effect all at once; changes of others are shown as waiting for
 a restart. A file that can't be used changes nothing: the last good settings stay, and the log and the status
 page say why.
 

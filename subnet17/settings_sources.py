@@ -1,7 +1,7 @@
 """Where settings come from: a TOML file and the environment, read as text by table and key.
 
 Covers: what can't be read, isn't TOML, or has an unknown name, with the nearest known one. What the values
-mean and may be is said in settings.py.
+mean and may be is said in settings_tables.py.
 """
 
 from __future__ import annotations
