@@ -146,13 +146,29 @@ def test_a_change_of_somebody_else_in_between_is_kept(
 
 
 def test_what_a_killed_trial_left_changed_is_put_back(tmp_path: Path) -> None:
-    file = config(tmp_path)
+    text = WRITTEN.replace("256", "0x100")
+    file = config(tmp_path, text)
     names = [PROFILE, "generation.octree_resolution"]
-    keep_pending(tmp_path, file.values(names))
+    keep_pending(tmp_path, file, names)
     file.write({PROFILE: "speed", "generation.octree_resolution": 448})
     assert sorted(restore_pending(tmp_path, file)) == sorted(names)
-    assert file.path.read_text() == WRITTEN
+    assert file.path.read_text() == text
     assert restore_pending(tmp_path, file) == []
+
+
+def test_what_others_changed_during_a_trial_stays(tmp_path: Path) -> None:
+    file = config(tmp_path)
+    keep_pending(tmp_path, file, [PROFILE])
+    file.write({PROFILE: "speed"})
+    file.path.write_text(file.path.read_text().replace("= 3", "= 2"))
+    restore_pending(tmp_path, file)
+    assert file.path.read_text() == WRITTEN.replace("= 3", "= 2")
+
+
+def test_a_damaged_note_of_a_trial_is_told(tmp_path: Path) -> None:
+    (tmp_path / "pending.json").write_text("[1]")
+    with pytest.raises(ConfigError, match="with a backup"):
+        restore_pending(tmp_path, config(tmp_path))
 
 
 # ---- the journal

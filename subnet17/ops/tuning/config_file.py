@@ -50,12 +50,15 @@ class ConfigFile:
         Raises:
             ConfigError: it can't be read.
         """
-        tree = _parse(self._good() or b"", self.path)
-        found: dict[str, Value | None] = {}
-        for name in names:
-            table, key = name.split(".")
-            found[name] = tree.get(table, {}).get(key)
-        return found
+        return _values(self._good() or b"", names, self.path)
+
+    def content(self) -> bytes | None:
+        """As it is; None where there is no file.
+
+        Raises:
+            ConfigError: it can't be read.
+        """
+        return self._sources.read()
 
     def write(self, changes: Mapping[str, Value | None]) -> None:
         """Sets keys; None takes a key out.
@@ -114,9 +117,15 @@ def replace_file(path: Path, content: bytes) -> None:
         raise ConfigError(f"can't write {path}: {error.strerror}", file=str(path)) from None
 
 
-def keep_pending(folder: Path, originals: Mapping[str, Value | None]) -> None:
-    """Notes what the file said before a trial."""
-    replace_file(folder / PENDING, json.dumps(originals).encode())
+def keep_pending(folder: Path, file: ConfigFile, names: list[str]) -> None:
+    """Notes what the file says before a trial of these keys.
+
+    Raises:
+        ConfigError: the file can't be used, or the note not be written.
+    """
+    file.values(names)
+    text = (file.content() or b"").decode("utf-8")
+    replace_file(folder / PENDING, json.dumps({"names": names, "text": text}).encode())
 
 
 def end_pending(folder: Path) -> None:
@@ -125,22 +134,37 @@ def end_pending(folder: Path) -> None:
 
 
 def restore_pending(folder: Path, file: ConfigFile) -> list[str]:
-    """Puts back what a killed trial left changed; gives back the keys.
+    """Puts back what a trial, also a killed one, left changed; gives back the keys.
+
+    The whole file where nobody else has changed it since, else just the keys.
 
     Raises:
         ConfigError: the file can't be written.
     """
     try:
-        originals: dict[str, Value | None] = json.loads((folder / PENDING).read_bytes())
+        pending = json.loads((folder / PENDING).read_bytes())
+        names, text = list(pending["names"]), str(pending["text"]).encode()
     except FileNotFoundError:
         return []
-    except ValueError:
+    except (ValueError, KeyError, TypeError):
         raise ConfigError(
             f"{folder / PENDING} can't be read: compare mining.toml with a backup, then delete it"
         ) from None
-    file.write(originals)
+    if text and _change(text, file.values(names), file.path) == file.content():
+        replace_file(file.path, text)
+    else:
+        file.write(_values(text, names, file.path))
     end_pending(folder)
-    return sorted(originals)
+    return sorted(names)
+
+
+def _values(content: bytes, names: list[str], path: Path) -> dict[str, Value | None]:
+    tree = _parse(content, path)
+    found: dict[str, Value | None] = {}
+    for name in names:
+        table, key = name.split(".")
+        found[name] = tree.get(table, {}).get(key)
+    return found
 
 
 def _change(content: bytes, changes: Mapping[str, Value | None], path: Path) -> bytes:

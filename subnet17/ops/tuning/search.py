@@ -60,7 +60,7 @@ async def search(
     study = _open_study(folder / STUDY, f"{servers.backend}-{profile}")
     if not study.trials and all(k.low <= float(now[k.name]) <= k.high for k in knobs):
         study.enqueue_trial(dict(now))
-    keep_pending(folder, file.values(list(now)))
+    keep_pending(folder, file, list(now))
     try:
         await _try_all(study, servers, file, knobs, terms, tries, on_try)
     finally:

@@ -110,7 +110,7 @@ async def try_changes(
     settings = file.settings()
     was = {name: value_of(settings, name) for name in changes}
     before = await servers.measure()
-    keep_pending(folder, file.values(list(changes)))
+    keep_pending(folder, file, list(changes))
     try:
         file.write(changes)
         await servers.in_force(changes)

@@ -176,7 +176,7 @@ async def switch_profile(settings: Settings, file: ConfigFile, folder: Path, pro
     Raises:
         S17Error: the file can't be changed, or the server does not follow; then the file is as it was.
     """
-    keep_pending(folder, file.values([PROFILE]))
+    keep_pending(folder, file, [PROFILE])
     try:
         file.write({PROFILE: profile})
         async with RunningServers(settings, fit_score=0.0) as servers:
