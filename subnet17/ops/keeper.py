@@ -150,7 +150,10 @@ class Keeper:
         except ConfigError as error:
             return await self._note_no_start(error.message)
         log.info("starting", process=self.process.name)
-        await self._supervisor.start(self.process)
+        try:
+            await self._supervisor.start(self.process)
+        except OSError as error:  # no memory, a full disk, a log folder that is not ours
+            return await self._note_no_start(f"can't be started: {error}")
         self._ours, self._restarts_seen = True, 0
         return self._soon_s
 

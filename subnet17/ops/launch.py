@@ -26,6 +26,7 @@ from subnet17.ops.accepted import Acceptance, find_acceptance
 from subnet17.ops.orchestrator_cli import stop_all
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
 from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, fingerprint, list_processes, stop_order
+from subnet17.ops.state import Files, Orders
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 
 HEALTHY_TIMEOUT_S = 300.0
@@ -96,12 +97,25 @@ def _start(settings: Settings, *, local: bool) -> None:
     if not missing:
         console.print("all processes run already")
     _wait_healthy(processes, timeout_s)
+    _withdraw_stops(Files(settings), {p.name for p in processes})
     _print_table(processes)
     if local:
         since_s = started_s if missing else 0.0
         accepted = _wait_accepted(_ledger_of(settings), since_s)
         _print_accepted(accepted, console)
     console.print(f"watch: {_shown_pm2()} logs   stop: ./stop_mining.sh", soft_wrap=True)
+
+
+def _withdraw_stops(files: Files, names: set[str]) -> None:
+    """The orchestrator looks again after what the operator had stopped, instead of stopping it once more."""
+    if not names & files.read_orders().stopped:
+        return
+
+    def change(orders: Orders) -> None:
+        orders.starts |= dict.fromkeys(names & orders.stopped, orders.number)
+        orders.stopped -= names
+
+    files.order(change)
 
 
 def _print_accepted(accepted: Acceptance, console: Console) -> None:

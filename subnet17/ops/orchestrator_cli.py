@@ -312,10 +312,12 @@ def main(arguments: list[str] | None = None) -> int:
         0 done (status: all healthy), 1 failed (status: not all healthy), 2 a mistake in the settings or the
         command line, or another orchestrator is at work.
     """
+    # before anything is logged: structlog's own default shows local variables, and the settings hold secrets
+    configure_logging(service="orchestrator")
     try:
         command = typer.main.get_command(cli)
         return int(command.main(arguments, prog_name="mining_orchestrator.py", standalone_mode=False) or 0)
-    except S17Error as error:
+    except (S17Error, OSError) as error:
         return _tell(error)
     except ExceptionGroup as group:
         ours, others = group.split(S17Error)
@@ -335,6 +337,6 @@ def _leaves(group: ExceptionGroup[S17Error]) -> list[S17Error]:
     return [leaf for e in group.exceptions for leaf in (_leaves(e) if isinstance(e, ExceptionGroup) else [e])]
 
 
-def _tell(error: S17Error) -> int:
-    print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
+def _tell(error: S17Error | OSError) -> int:
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
     return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILURE

@@ -136,6 +136,8 @@ def _call(*args: str, local: bool = False) -> str:
         )
     except subprocess.TimeoutExpired:
         raise PeerError(f"pm2 {args[0]} did not answer within {COMMAND_TIMEOUT_S:.0f} s") from None
+    except OSError as error:  # no memory, no more processes
+        raise PeerError(f"pm2 {args[0]} can't be run: {error}") from None
     if done.returncode != 0:
         raise PeerError(f"pm2 {' '.join(args)} failed: {(done.stderr or done.stdout).strip()[-500:]}")
     return done.stdout

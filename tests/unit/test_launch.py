@@ -11,6 +11,7 @@ from subnet17.errors import ConfigError
 from subnet17.ops import launch, pm2
 from subnet17.ops.accepted import Acceptance
 from subnet17.ops.processes import fingerprint, list_processes
+from subnet17.ops.state import Files
 from subnet17.settings import PROJECT_ROOT, GenerationTable, OperationsTable, Settings
 
 
@@ -118,3 +119,14 @@ def test_a_subnet_started_anew_meets_a_miner_without_the_earlier_runs_cooldowns(
         kept = {path.name for path in (tmp_path / "miner").iterdir()}
         assert kept == {"5Local.previous", "5Real", "5Validator"}
         assert (tmp_path / "miner" / "5Local.previous" / "journal.sqlite").read_text() == run
+
+
+def test_what_the_operator_had_stopped_is_looked_after_again_once_it_was_started(tmp_path: Path) -> None:
+    files = Files(Settings(operations=OperationsTable(data_dir=str(tmp_path))))
+    files.order(lambda orders: orders.stopped.update({"subnet17-miner", "local-subnet"}))
+    launch._withdraw_stops(files, {"subnet17-miner", "generation-server"})
+    orders = files.read_orders()
+    assert orders.stopped == {"local-subnet"}
+    assert orders.starts == {"subnet17-miner": orders.number}
+    launch._withdraw_stops(files, {"subnet17-miner", "generation-server"})
+    assert files.read_orders() == orders
