@@ -62,21 +62,16 @@ def optimize(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_real_servers_are_measured_and_switched(config: Path) -> None:
+def test_real_servers_are_measured_before_and_after_a_switch_that_they_follow(config: Path) -> None:
     before = config.read_text()
-    analysis = optimize(config, "--json")
-    assert analysis.returncode == 0, analysis.stderr
-    tree = json.loads(analysis.stdout)
-    assert (tree["profile"], tree["backend"], tree["scorer"]) == ("balanced", "procedural", "embedded")
-    for sample in tree["benchmark"].values():
-        assert sample["generation_s"]["mean"] > 0
-        assert 0 < sample["score"]["mean"] <= 1
-    assert config.read_text() == before
-
-    switched = optimize(config, "--profile", "speed", "--json")
+    switched = optimize(config, "--profile", "quality", "--json")
     assert switched.returncode == 0, switched.stderr
-    assert config.read_text() == before.replace("# few\n", '# few\nprofile = "speed"\n')
+    assert config.read_text() == before.replace("# few\n", '# few\nprofile = "quality"\n')
     outcome = json.loads(switched.stdout)
     assert outcome["kept"]
-    assert outcome["before"]["pieces"] != outcome["after"]["pieces"]
-    assert {p["name"] for p in outcome["before"]["pieces"]} == {p["name"] for p in outcome["after"]["pieces"]}
+    for sample in (outcome["before"], outcome["after"]):
+        assert sample["generation_s"]["mean"] > 0
+        assert 0 < sample["score"]["mean"] <= 1
+    pieces = [outcome[name]["pieces"] for name in ("before", "after")]
+    assert [p["name"] for p in pieces[0]] == [p["name"] for p in pieces[1]]
+    assert [p["score"] for p in pieces[0]] != [p["score"] for p in pieces[1]], "twice the splats"

@@ -285,7 +285,7 @@ async def house(tmp_path: Path, **how: Any) -> AsyncIterator[tuple[Pages, Path]]
 
 
 async def call(config: Path, *arguments: str) -> int:
-    return await asyncio.to_thread(main, ["--config", str(config), *arguments])
+    return await asyncio.to_thread(main, ["--config", str(config), "--requests", "2", *arguments])
 
 
 async def test_an_analysis_prints_figures_and_changes_nothing(
@@ -306,7 +306,7 @@ async def test_an_analysis_prints_figures_and_changes_nothing(
     shown = capsys.readouterr().out
     assert "quality" in shown
     assert "unknown" in shown
-    assert pages.jobs == 2 * 3 * 5
+    assert pages.jobs == 2 * 3 * 3
 
 
 async def test_apply_writes_measures_and_tells_both_figures(
@@ -340,7 +340,7 @@ async def test_the_operators_profile_stays_also_when_it_measures_worse(
 @pytest.mark.parametrize(
     ("how", "code", "told"),
     [
-        ({"broken": True}, 1, "not one of 4 requests succeeded"),
+        ({"broken": True}, 1, "not one of 2 requests succeeded"),
         ({"ready": False}, 1, "no weights"),
         ({"running": 2}, 3, "has 2 jobs"),
     ],
