@@ -23,7 +23,6 @@ class RetryBudget:
     """
 
     def __init__(self, share: float, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        self.refused = 0
         self._share = share
         self._clock = clock
         self._tokens = RESERVE
@@ -37,7 +36,6 @@ class RetryBudget:
         """Whether a call may be repeated now; if so, it counts as repeated."""
         self._earn(0.0)
         if self._tokens < 1.0 - ROUNDING:
-            self.refused += 1
             return False
         self._tokens -= 1.0
         return True

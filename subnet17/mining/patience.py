@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 from subnet17.errors import PeerTimeoutError
 
 STUCK_S = 600.0
-"""A call that hangs longer is left behind with its thread, and a new one may be made."""
+"""A call that hangs longer is left behind with its thread, and a new one may be made. Twice as long each time:
+so the calls that may hang last for days."""
 MAX_STUCK = 8
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class Patience(Generic[T]):
         if self._running is None or self._running.is_set():
             return
         stuck_s = time.monotonic() - self._since_s
-        if stuck_s < STUCK_S:
+        if stuck_s < STUCK_S * 2**self._stuck:
             raise PeerTimeoutError(f"the last read is still stuck, for {stuck_s:.0f} s")
         if self._stuck >= MAX_STUCK:
             raise PeerTimeoutError(f"{self._stuck + 1} reads are stuck: restart the process")

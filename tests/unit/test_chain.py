@@ -272,8 +272,31 @@ async def test_a_read_that_is_stuck_for_long_is_left_behind(monkeypatch: pytest.
     for _ in range(2):
         with pytest.raises(PeerError):
             await chain.read()
+    chain._timeout_s = 30.0  # this one answers, however busy the machine is
     assert len(await chain.read()) == 2
     release.set()
+
+
+async def test_reads_that_hang_all_day_leave_some_for_when_the_chain_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release, now_s = threading.Event(), 0.0
+
+    def fetch() -> Any:
+        release.wait(30)
+        return metagraph()
+
+    clock = SimpleNamespace(monotonic=lambda: now_s)
+    monkeypatch.setattr("subnet17.mining.patience.time", clock)
+    chain = BittensorChain(NetworkTable(), fetch=fetch, timeout_s=0.005)
+    while now_s < 86_400.0:
+        with pytest.raises(PeerError):
+            await chain.read()
+        now_s += 600.0
+    release.set()
+    chain._timeout_s = 30.0
+    now_s += 86_400.0
+    assert len(await chain.read()) == 2
 
 
 async def test_so_many_reads_may_be_stuck_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
