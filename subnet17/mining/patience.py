@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 from subnet17.errors import PeerTimeoutError
 
 STUCK_S = 600.0
-"""A call that hangs longer is left behind with its thread, and a new one may be made. Twice as long each time:
-so the calls that may hang last for days."""
+"""A call that hangs longer is left behind with its thread, and a new one may be made. Twice as long each
+time: so the calls that may hang last for days."""
 MAX_STUCK = 8
 
 T = TypeVar("T")
