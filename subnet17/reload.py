@@ -1,9 +1,9 @@
 """Follows mining.toml while a process runs.
 
 A changed file is read and validated whole, with the same environment and command line as at the start. Then
-the keys that settings_tables.py marks as live take effect all at once; changes of others are shown as waiting for
-a restart. A file that can't be used changes nothing: the last good settings stay, and the log and the status
-page say why.
+the keys that settings_tables.py marks as live take effect all at once; changes of others are shown as waiting
+for a restart. A file that can't be used changes nothing: the last good settings stay, and the log and the
+status page say why.
 
 Every process does this by itself, so that none depends on another one to be told. Not covered: the
 environment and the command line of a running process don't change.
