@@ -22,7 +22,6 @@ from subnet17.ops.tuning.watch import Look, Watch
 
 START_S = 1_700_000_000.0
 ROUND_S = 1800.0
-TASK_S = 120.0
 MOST_TASKS = 50
 THRESHOLD = 0.6
 
@@ -35,6 +34,7 @@ class SimulatedMachine:
     """Attributes: see the module.
 
     seconds, scores: By profile.
+    task_s: Between two answered tasks.
     busy: Whether the servers have other work; then nothing can be measured.
     switches: Hour and profile of each switch.
     """
@@ -50,6 +50,7 @@ class SimulatedMachine:
     slowness: Course = lambda hours: 1.0
     rating: Course = lambda hours: 1500.0
     real_loss: dict[str, float] = field(default_factory=dict)
+    task_s: float = 120.0
     busy: Callable[[float], bool] = lambda hours: False
     now_s: float = START_S
     switches: list[tuple[float, str]] = field(default_factory=list)
@@ -63,7 +64,7 @@ class SimulatedMachine:
             raise OverloadedError("the generation server has 2 jobs")
         rng = random.Random(f"{self.seed} {self.now_s}")
         samples = {name: self._benchmark(rng, name) for name in PROFILES}
-        tasks = min(MOST_TASKS, int(max(0.0, self.now_s - max(since_s, START_S)) // TASK_S))
+        tasks = min(MOST_TASKS, int(max(0.0, self.now_s - max(since_s, START_S)) // self.task_s))
         loss = self.real_loss.get(self.profile, 0.0)
         real = Sample(tuple(self._piece(rng, f"task {n}", self.profile, loss, 0.06) for n in range(tasks)))
         factor = min(2.0, max(0.5, 1500 / self.rating(self.hours)))
