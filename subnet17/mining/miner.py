@@ -75,6 +75,7 @@ class Miner:
     ) -> None:
         self.stopping = stopping or asyncio.Event()
         self.metrics = Metrics()
+        self._looked = asyncio.Event()
         self.hold = Hold(clock)
         self._settings = settings
         self._transport = transport
@@ -249,6 +250,7 @@ class Miner:
         log.info("stopped", tasks_left=self._bench.occupied, submissions_left=self.courier.waiting)
 
     async def _generate_forever(self) -> None:
+        await self._looked.wait()  # a task left over would find no server, and drop what it can't score
         while True:
             async with self._bench.take() as job:
 
@@ -276,7 +278,7 @@ class Miner:
         await self._puller.resume(hotkeys)
 
     def _look_at_market(self) -> Standing:
-        return standing_of(self.chain.neurons, self.roster, hotkey=self._transport.hotkey)
+        return standing_of(self.chain.neurons, self.roster.listed, hotkey=self._transport.hotkey)
 
     def _quality_factor(self) -> float:
         return self._market.quality_factor if self._settings.miner.market_aware else 1.0
@@ -290,6 +292,7 @@ class Miner:
     async def _watch_servers(self) -> None:
         while True:
             await self._servers.check()
+            self._looked.set()
             await self._clock.sleep(TROUBLE_INTERVAL_S if self._servers.trouble else HEALTH_INTERVAL_S)
 
     async def _keep_book(self) -> None:

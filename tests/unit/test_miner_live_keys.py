@@ -263,6 +263,16 @@ async def test_a_validator_listed_by_a_reload_is_not_pulled_beside_its_task_from
         assert miner.roster.next_ready() is None
 
 
+async def test_validators_that_left_say_nothing_of_how_we_stand_now(tmp_path: Path) -> None:
+    path = tmp_path / "mining.toml"
+    path.write_text("")
+    async with bench_of(path) as bench:
+        roster = bench.miner.roster
+        roster.get(RICH).duel_rating, roster.get(POOR).duel_rating = 1600.0, 900.0
+        roster.update(tuple(n for n in bench.miner.chain.neurons if n.hotkey == RICH))
+        assert bench.miner._look_at_market().duel_rating == 1600.0
+
+
 async def test_the_status_page_tells_how_the_settings_stand(tmp_path: Path) -> None:
     path = tmp_path / "mining.toml"
     path.write_text("[miner]\nmax_candidates = 3\n")
