@@ -20,6 +20,7 @@ from peers import (
     FakeGeneration,
     FakeValidation,
     app_peer,
+    assignment,
     hang,
     key,
     pour,
@@ -33,6 +34,7 @@ from subnet17.mining.journal import Journal
 from subnet17.mining.miner import Miner
 from subnet17.mining.protocol import TextTask
 from subnet17.mining.servers import Servers
+from subnet17.mining.tasks import Candidate, Score
 from subnet17.mining.transport import Transport
 from subnet17.settings import MinerTable, NetworkTable, Settings
 
@@ -190,6 +192,33 @@ async def test_a_restarted_validator_gets_the_kept_result_for_its_task(tmp_path:
     assert [task for task, _ in validator.accepted[:2]] == [again, again]
     assert validator.accepted[0][1] == validator.accepted[1][1]
     assert made == 1
+
+
+async def test_what_was_made_before_a_crash_is_scored_before_the_best_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = Servers.check
+
+    async def check_slowly(servers: Servers) -> None:
+        await asyncio.sleep(0.5)
+        await check(servers)
+
+    monkeypatch.setattr(Servers, "check", check_slowly)
+    with FakeValidator() as validator:
+        validator.task = TextTask(id="task-1", prompt="a red chair")
+        rig = Rig(tmp_path, [validator.as_neuron()], max_candidates=2)
+        rig.validation.scores = [0.9]
+        task, better = assignment(throttle_s=0.0), SPZ + b", a better one"
+        journal = Journal.open(rig.folder)
+        await journal.pulled(task)
+        first = Candidate(0, 1, SPZ, "flux-hunyuan", 0.1)
+        await journal.generated(task, first)
+        await journal.scored(task, first, Score(0.8, "reference", (), 0.1))
+        await journal.generated(task, Candidate(1, 2, better, "flux-hunyuan", 0.1))
+        await journal.aclose()
+        async with rig.running():
+            await until(lambda: len(validator.accepted) >= 1)
+    assert base64.b64decode(validator.accepted[0][1]) == better
 
 
 async def test_nothing_is_pulled_while_the_generation_server_is_down(tmp_path: Path) -> None:
