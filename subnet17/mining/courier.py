@@ -35,6 +35,8 @@ UNSENT_WAIT_S = 5.0
 MAX_WAIT_S = 600.0
 MAX_ATTEMPTS = 8
 """About half an hour of ambiguous answers; the pull that follows asks what a further submit could not."""
+SURELY_ACCEPTED = 0.9
+"""Below it, a result whose verdict was lost may have been rejected: the penalty is waited out, too."""
 ASK_AGAIN_AFTER = 3
 """Ignored this often, the validator is asked for its task again: it may have forgotten this one."""
 
@@ -223,10 +225,13 @@ class Courier:
         self._release(state, 0.0)
 
     def _paid_cooldown_s(self, parcel: _Parcel, state: ValidatorState) -> float:
-        """What is left of the cooldown if an earlier attempt was accepted without our knowing."""
+        """What is left of the cooldown if an earlier attempt was settled without our knowing."""
         if parcel.maybe_arrived_s is None:
             return 0.0
-        ends_s = parcel.maybe_arrived_s + self._prices.cooldown_s + self._margin_s + state.reply_s
+        cooldown_s = self._prices.cooldown_s
+        if self._experience.accept_chance(parcel.submission) < SURELY_ACCEPTED:
+            cooldown_s += self._prices.penalty_s
+        ends_s = parcel.maybe_arrived_s + cooldown_s + self._margin_s + state.reply_s
         return ends_s - self._clock.monotonic_s()
 
     def _wait_s(self, parcel: _Parcel, *, sent: bool) -> float:

@@ -41,6 +41,15 @@ class Experience:
         """All candidates of a task were made."""
         self._draws.observe(scores)
 
+    def accept_chance(self, submission: Submission) -> float:
+        """How likely what was handed in costs no penalty; a skip never does."""
+        assignment = submission.assignment
+        if submission.is_skip or submission.score is None:
+            return 1.0
+        return self.acceptance.probability(
+            assignment.validator, submission.score, assignment.threshold, scorer=submission.scorer
+        )
+
     def outlook(
         self, assignment: Assignment, seen: Sequence[float], *, scorer: str, others_waiting: float
     ) -> Outlook:

@@ -194,6 +194,14 @@ async def test_a_closed_task_after_an_ambiguous_submit_was_probably_paid_so_no_p
     assert scene.state.ready_s == scene.transport.sent[0][0] + 302
 
 
+async def test_a_closed_task_whose_result_was_doubtful_may_have_been_rejected_so_no_pull_in_the_penalty(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(PeerTimeoutError("t"), PeerError("forbidden", status=403))
+    await scene.deliver(submission(index=0, score=assignment().threshold + 0.001))
+    assert scene.state.ready_s == scene.transport.sent[0][0] + 902
+
+
 async def test_a_rejected_result_is_not_kept(open_scene: OpenScene) -> None:
     scene = open_scene((0.0, 900))
     await scene.deliver()
