@@ -25,10 +25,11 @@ from subnet17.ops.tuning.config_file import PENDING, ConfigFile
 from subnet17.ops.tuning.proposals import propose
 from subnet17.ops.tuning.samples import Piece, Sample, Terms, compare
 from subnet17.ops.tuning.search import search
-from subnet17.ops.tuning.space import PROFILE, PROFILES, Changes, value_of
+from subnet17.ops.tuning.space import KNOBS, PROFILE, PROFILES, Changes, value_of
 from subnet17.ops.tuning.trial import Outcome, find_outcome, note_outcome, try_changes
 from subnet17.settings import GenerationTable, MinerTable, Settings, Sources
 
+REPO = Path(__file__).resolve().parents[2]
 TERMS = Terms(target_s=5.0)
 
 
@@ -242,8 +243,12 @@ class Pages:
     def app(self) -> FastAPI:
         app = FastAPI()
 
+        def live() -> dict[str, Any]:
+            settings = Sources(self.config, environ={}).combine(self.config.read_bytes())
+            return {name: value_of(settings, name) for name in (PROFILE, *KNOBS)}
+
         def in_force() -> str:
-            return Sources(self.config, environ={}).combine(self.config.read_bytes()).generation.profile
+            return str(live()[PROFILE])
 
         @app.get("/status/")
         async def status() -> dict[str, Any]:
@@ -254,7 +259,7 @@ class Pages:
                 "scorer": "reference",
                 "queue": {"running": self.running, "waiting": 0},
                 "jobs": {"succeeded": self.jobs},
-                "settings": {"live": {PROFILE: in_force()}, "file": str(self.config), "error": ""},
+                "settings": {"live": live(), "file": str(self.config), "error": ""},
             }
 
         @app.post("/generate/")
@@ -389,6 +394,33 @@ async def test_a_server_that_follows_another_file_is_found_out(
             await servers.in_force({PROFILE: "balanced"})
             with pytest.raises(PeerError, match="it works by"):
                 await servers.in_force({PROFILE: "quality"})
+
+
+async def test_a_search_that_is_ended_puts_the_file_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as (_, config):
+        before = config.read_text()
+        process = await asyncio.create_subprocess_exec(
+            *(
+                sys.executable,
+                "performance_optimizer.py",
+                "--config",
+                str(config),
+                "--search",
+                "500",
+                "--force",
+            ),
+            cwd=REPO,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        while b"try 1:" not in await process.stderr.readline():
+            assert process.returncode is None
+        assert (tmp_path / "data" / "optimizer" / PENDING).exists()
+        process.terminate()
+        await process.stderr.read()
+        assert await process.wait() == 130
+        assert config.read_text() == before
+        assert not (tmp_path / "data" / "optimizer" / PENDING).exists()
 
 
 def test_the_command_loads_neither_torch_nor_bittensor_nor_optuna() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from click.exceptions import Abort
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
@@ -35,6 +38,7 @@ EXIT_NOT_MEASURED = 1
 EXIT_USAGE = 2
 EXIT_BUSY = 3
 EXIT_TAKEN_BACK = 4
+EXIT_INTERRUPTED = 130
 
 log = get_logger()
 
@@ -191,6 +195,8 @@ async def _switch(run: Run, profile: str, *, as_json: bool) -> int:
             except S17Error as error:
                 run.file.write({PROFILE: profile})
                 _say(f"written: {PROFILE} = {profile}; not measured: {error.message}")
+                if as_json:
+                    _print_json({"changes": {PROFILE: profile}, "not_measured": error.message})
                 return EXIT_BUSY if isinstance(error, OverloadedError) else EXIT_NOT_MEASURED
             outcome = await _try(run, servers, {PROFILE: profile}, keep=lambda _: True)
     if as_json:
@@ -289,10 +295,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         0 done; 1 the servers could not be measured; 2 a mistake in the settings or the command line, or a
-        file that can't be written; 3 the servers have other work; 4 what was tried was taken back.
+        file that can't be written; 3 the servers have other work; 4 what was tried was taken back; 130 ended
+        by SIGINT or SIGTERM.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(optimise)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # an orderly end: trials put back the file
     try:
         command = typer.main.get_command(app)
         return int(
@@ -303,6 +312,8 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(error, ConfigError):
             return EXIT_USAGE
         return EXIT_BUSY if isinstance(error, OverloadedError) else EXIT_NOT_MEASURED
+    except (KeyboardInterrupt, Abort):
+        return EXIT_INTERRUPTED
     except Exception as error:
         if (show := getattr(error, "show", None)) is None:  # not a usage error of the command line itself
             raise
