@@ -6,6 +6,7 @@ what nobody names any more. Does not cover: which task an asset belongs to (jour
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Collection
@@ -50,13 +51,18 @@ class AssetStore:
         """The bytes of an asset.
 
         Raises:
-            JournalError: the file is gone, or its bytes have changed.
-            OSError: the disk can't be read.
+            JournalError: the file is gone, its bytes have changed, or its place on the disk is bad.
+            OSError: the file can't be read for now.
         """
         try:
             data = self._path(digest).read_bytes()
         except FileNotFoundError:
             raise JournalError(f"asset {digest} is gone from {self._folder}", sha256=digest) from None
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            # Waiting would not mend it, and would hold up all other tasks.
+            raise JournalError(f"asset {digest} in {self._folder}: {error}", sha256=digest) from None
         if hashlib.sha256(data).hexdigest() != digest:
             raise JournalError(f"asset {digest} in {self._folder} has changed on disk", sha256=digest)
         return data

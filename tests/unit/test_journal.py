@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -277,6 +279,23 @@ async def test_an_asset_that_changed_or_went_is_told(journal: Journal) -> None:
     path.unlink()
     with pytest.raises(JournalError, match="gone"):
         await journal.asset(digest)
+
+
+async def test_an_asset_on_a_bad_place_of_the_disk_is_given_up_and_not_waited_for(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await journal.pulled(TASK)
+    await journal.generated(TASK, candidate())
+    digest = (await record_in(journal)).drafts[0].sha256
+
+    def read_bytes(_: Path) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    async with asyncio.timeout(10.0):
+        with pytest.raises(JournalError, match="Input/output"):
+            await journal.asset(digest)
+    assert not journal.trouble
 
 
 async def test_old_answered_tasks_are_forgotten_with_their_bytes_open_ones_never(journal: Journal) -> None:
