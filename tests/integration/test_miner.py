@@ -278,19 +278,19 @@ async def test_one_lying_validator_cannot_stop_a_registered_miner(tmp_path: Path
 
 async def test_a_stop_finishes_and_submits_what_is_running(tmp_path: Path) -> None:
     with FakeValidator() as validator:
-        rig = Rig(tmp_path, [validator.as_neuron()])
+        rig = Rig(tmp_path, [validator.as_neuron()], drain_timeout_s=20.0)
         rig.generation.delay_s = 0.5
         async with rig.running() as miner:
             await until(lambda: rig.generation.running == 1)
             miner.stopping.set()
-            await until(lambda: len(validator.accepted) == 1, within_s=3.0)
+            await until(lambda: len(validator.accepted) == 1, within_s=20.0)
         assert validator.task is None
 
 
 async def test_a_stop_still_hands_in_a_result_that_is_due_again_soon(tmp_path: Path) -> None:
     with FakeValidator() as validator:
         validator.answers = ["busy"]
-        rig = Rig(tmp_path, [validator.as_neuron()])
+        rig = Rig(tmp_path, [validator.as_neuron()], drain_timeout_s=20.0)
         async with rig.running() as miner:
             await until(lambda: len(validator.submits) == 1)
             miner.stopping.set()
@@ -301,14 +301,14 @@ async def test_a_stop_still_hands_in_a_result_that_is_due_again_soon(tmp_path: P
 async def test_a_stop_does_not_wait_longer_than_it_may(tmp_path: Path) -> None:
     with FakeValidator() as validator:
         rig = Rig(tmp_path, [validator.as_neuron()], drain_timeout_s=0.3)
-        rig.generation.delay_s = 3.0
+        rig.generation.delay_s = 30.0
         async with rig.running() as miner:
             await until(lambda: rig.generation.running == 1)
             began_s = time.monotonic()
             miner.stopping.set()
             await rig.ended.wait()
             took_s = time.monotonic() - began_s
-        assert took_s < 2.0
+        assert took_s < 15.0
         assert validator.accepted == []
 
 
