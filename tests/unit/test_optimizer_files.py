@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tomllib
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from peers import HeldClock, assignment, key, memory_folder, submission
+from rich.console import Console
 
 from subnet17.errors import ConfigError, JournalError
 from subnet17.mining import market
@@ -19,11 +21,15 @@ from subnet17.mining.records import Answer
 from subnet17.mining.tasks import Candidate, Score
 from subnet17.ops.state import Files, ProcessState, State
 from subnet17.ops.tuning import history
+from subnet17.ops.tuning.analysis import Analysis, compare_with_targets
 from subnet17.ops.tuning.config_file import ConfigFile, keep_pending, restore_pending
 from subnet17.ops.tuning.history import find_journal, read_history
+from subnet17.ops.tuning.proposals import Proposal, Targets, propose
+from subnet17.ops.tuning.report import as_report
+from subnet17.ops.tuning.samples import Terms
 from subnet17.ops.tuning.space import KNOBS, PROFILE
 from subnet17.ops.uptime import UptimeWatch, read_uptime
-from subnet17.settings import OperationsTable, Settings, Sources, known_keys, table_of
+from subnet17.settings import MinerTable, OperationsTable, Settings, Sources, known_keys, table_of
 
 WRITTEN = """# my miner
 [miner]
@@ -174,6 +180,7 @@ def test_a_damaged_note_of_a_trial_is_told(tmp_path: Path) -> None:
 # ---- the journal
 
 DAY_S = 86_400.0
+TERMS = Terms(target_s=5.0)
 
 
 async def write_journal(
@@ -191,7 +198,7 @@ async def write_journal(
             made = Candidate(0, 7, b"asset", "flux-hunyuan", 2.0)
             await journal.pulled(task)
             await journal.generated(task, made)
-            await journal.scored(task, made, Score(0.8, "reference", (), 0.5))
+            await journal.scored(task, made, Score(0.79, "reference", (), 0.5))
             skip = verdict == "skip_or_duplicate"
             parcel = submission(assignment=task, index=None if skip else 0)
             await journal.sending(parcel)
@@ -218,6 +225,28 @@ async def test_the_journal_tells_rates_times_and_scores_by_validator(tmp_path: P
     assert found.sample.fit_share == 9 / 11
     assert found.market["now"]["rank"] == 5
     assert found.quality_factor == 1500 / 1200
+
+
+async def test_a_journal_alone_is_shown_and_judged(tmp_path: Path) -> None:
+    ends = {"Odd": ["accepted"] * 6 + ["rejected"] * 6}
+    await write_journal(tmp_path, ends, [{"duel_rating": 1000.0, "rank": 7}])
+    found = read_history(tmp_path, since_s=0, until_s=1_700_003_600 + 600)
+    analysis = Analysis(Targets.of(Settings()), TERMS, history=found)
+    met = {row.name: row.met for row in compare_with_targets(analysis)}
+    assert met == {"generation": True, "quality": False, "acceptance": False, "uptime": None}
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(as_report(analysis))
+    shown = console.export_text()
+    assert "6 of 12 judged" in shown
+    assert key("Odd").ss58_address[:8] in shown
+    assert "duel rating" in shown
+    changes = [p.changes for p in proposals_of(found)]
+    assert changes == [{"miner.self_validation_min_score": 0.75}, {"miner.max_candidates": 5}]
+
+
+def proposals_of(found: history.History) -> list[Proposal]:
+    settings = Settings(miner=MinerTable(competitive_score_threshold=0.85))
+    return propose(settings, profile="", samples={}, history=found, backend="", terms=TERMS)
 
 
 async def test_only_the_span_that_was_asked_for_counts(tmp_path: Path) -> None:

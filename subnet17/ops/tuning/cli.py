@@ -22,10 +22,11 @@ from rich.progress import Progress
 
 from subnet17.errors import ConfigError, OverloadedError, S17Error
 from subnet17.log import configure_logging, get_logger
-from subnet17.ops.tuning.analysis import Analysis, analyse, as_report, fit_score_of, read_journal, terms_of
+from subnet17.ops.tuning.analysis import Analysis, analyse, fit_score_of, read_journal, terms_of
 from subnet17.ops.tuning.benchmark import PROMPTS, REQUESTS, RunningServers
 from subnet17.ops.tuning.config_file import PENDING, ConfigFile, restore_pending
 from subnet17.ops.tuning.proposals import EXPECTED, Proposal
+from subnet17.ops.tuning.report import as_report
 from subnet17.ops.tuning.samples import Difference, Terms
 from subnet17.ops.tuning.search import search
 from subnet17.ops.tuning.space import PROFILE, PROFILES, Changes, value_of
