@@ -80,7 +80,7 @@ class Report:
 
 
 def _remark(row: Row) -> str:
-    failures = f"{row.recent_failures} recent failures" if row.recent_failures else ""
+    failures = f"recent failures: {row.recent_failures}" if row.recent_failures else ""
     said = "; ".join(part for part in (row.note, failures) if part)
     return f"{row.name}: {said}" if said else ""
 

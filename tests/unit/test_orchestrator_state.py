@@ -109,7 +109,7 @@ def test_a_status_of_80_columns_cuts_nothing() -> None:
     Console(file=out, width=80).print(Report("pm2", "run (pid 4194304)", [row]).as_table())
     told = " ".join(out.getvalue().split())
     assert f"{row.name} {row.status} {row.pid} 23h 53m {row.restarts} {row.address}" in told
-    assert f"{row.name}: {WHY}; 3 recent failures" in told
+    assert f"{row.name}: {WHY}; recent failures: 3" in told
     assert "orchestrator: run (pid 4194304), supervisor: pm2" in told
 
 
