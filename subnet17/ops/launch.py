@@ -6,6 +6,7 @@ validator accepted a result; stop in the reverse order, the miner first. Both ca
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import socket
@@ -23,6 +24,7 @@ from rich.table import Table
 from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
 from subnet17.ops import pm2
 from subnet17.ops.accepted import Acceptance, find_acceptance
+from subnet17.ops.children import Children
 from subnet17.ops.orchestrator_cli import stop_all
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
 from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, fingerprint, list_processes, stop_order
@@ -75,6 +77,7 @@ def _start_or_clear(settings: Settings, *, local: bool) -> None:
 
 def _start(settings: Settings, *, local: bool) -> None:
     started_s = time.time()
+    _refuse_beside_own_supervision(settings)
     processes = list_processes(settings, local=local)
     _stop_outdated(processes, settings, local=local)
     running = pm2.list_apps()
@@ -104,6 +107,16 @@ def _start(settings: Settings, *, local: bool) -> None:
         accepted = _wait_accepted(_ledger_of(settings), since_s)
         _print_accepted(accepted, console)
     console.print(f"watch: {_shown_pm2()} logs   stop: ./stop_mining.sh", soft_wrap=True)
+
+
+def _refuse_beside_own_supervision(settings: Settings) -> None:
+    """One supervisor only: what runs under the orchestrator's own is not PM2's."""
+    if running := list(asyncio.run(Children(settings, list_processes(settings, local=True)).look())):
+        raise ConfigError(
+            f"{', '.join(running)}: running already, under the orchestrator's own supervision: "
+            "mining_orchestrator.py looks after them; ./stop_mining.sh makes room for PM2",
+            running=running,
+        )
 
 
 def _withdraw_stops(files: Files, names: set[str]) -> None:

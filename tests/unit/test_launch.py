@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from subnet17.errors import ConfigError
 from subnet17.ops import launch, pm2
 from subnet17.ops.accepted import Acceptance
+from subnet17.ops.children import MARK
 from subnet17.ops.processes import fingerprint, list_processes
 from subnet17.ops.state import Files
 from subnet17.settings import PROJECT_ROOT, GenerationTable, OperationsTable, Settings
@@ -130,3 +134,22 @@ def test_what_the_operator_had_stopped_is_looked_after_again_once_it_was_started
     assert orders.starts == {"subnet17-miner": orders.number}
     launch._withdraw_stops(files, {"subnet17-miner", "generation-server"})
     assert files.read_orders() == orders
+
+
+def test_what_our_own_supervision_runs_is_not_called_another_program(tmp_path: Path) -> None:
+    settings = Settings(operations=OperationsTable(data_dir=str(tmp_path)))
+    launch._refuse_beside_own_supervision(settings)
+    marked = os.environ | {MARK: f"{tmp_path}:generation-server"}
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=marked,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        with pytest.raises(ConfigError, match="generation-server: running already"):
+            launch._refuse_beside_own_supervision(settings)
+        child.kill()
