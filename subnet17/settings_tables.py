@@ -378,7 +378,11 @@ class OperationsTable(Table):
     def _split(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
-        return shlex.split(value) if info.field_name == "alert_command" else value.replace(",", " ").split()
+        if info.field_name != "alert_command":
+            return value.replace(",", " ").split()
+        if value.lstrip().startswith("["):
+            raise ValueError("in the environment a command is written as in a shell: /usr/local/bin/page me")
+        return shlex.split(value)
 
     @field_validator("network_check_hosts")
     @classmethod

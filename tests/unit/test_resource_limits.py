@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from subnet17.errors import ConfigError
 from subnet17.ops.limits import Limit, Limits, Relief, limits_of
 from subnet17.ops.resources import Measure
 from subnet17.settings import OperationsTable, load_settings
@@ -115,6 +116,11 @@ def test_hosts_and_command_are_also_read_from_the_environment() -> None:
     operations = load_settings(environ=environ).operations
     assert operations.network_check_hosts == ["example.org:443", "[::1]:80"]
     assert operations.alert_command == ["/usr/local/bin/page", "the boss"]
+
+
+def test_a_list_as_in_the_file_is_no_command_in_the_environment() -> None:
+    with pytest.raises(ConfigError, match="written as in a shell"):
+        load_settings(environ={"S17_OPERATIONS__ALERT_COMMAND": '["/usr/local/bin/page", "me"]'})
 
 
 @pytest.mark.parametrize(
