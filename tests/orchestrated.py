@@ -201,7 +201,7 @@ def open_house(root: Path, folder: Path, **settings: object) -> Iterator[House]:
         left.unlink(missing_ok=True)
     quick = {
         "S17_OPERATIONS__HEALTH_INTERVAL_S": 0.2,
-        "S17_OPERATIONS__HEALTH_TIMEOUT_S": 0.5,
+        "S17_OPERATIONS__HEALTH_TIMEOUT_S": 2,
         "S17_OPERATIONS__HEALTH_FAILURES": 2,
         "S17_OPERATIONS__KILL_TIMEOUT_S": 1.5,
         "S17_OPERATIONS__CRASH_LOOP_PAUSE_S": 2,
