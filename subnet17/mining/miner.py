@@ -28,10 +28,11 @@ from subnet17.mining.housekeeping import Housekeeping
 from subnet17.mining.journal import Journal
 from subnet17.mining.market import Market, Standing, standing_of
 from subnet17.mining.metrics import Metrics
+from subnet17.mining.protocol import SKIP
 from subnet17.mining.puller import Puller
 from subnet17.mining.servers import Servers
 from subnet17.mining.strategy import Limits
-from subnet17.mining.tasks import Assignment
+from subnet17.mining.tasks import Assignment, Submission
 from subnet17.mining.transport import Transport
 from subnet17.mining.validators import Roster, RosterRules
 from subnet17.mining.versions import ask_versions
@@ -76,6 +77,7 @@ class Miner:
         self.stopping = stopping or asyncio.Event()
         self.metrics = Metrics()
         self._looked = asyncio.Event()
+        self._broken: dict[str, str] = {}
         self.hold = Hold(clock)
         self._settings = settings
         self._transport = transport
@@ -267,7 +269,7 @@ class Miner:
                     self._put_back(job.assignment)
                 except Exception:
                     log.exception("task broke", task=job.assignment.task_id)
-                    self._put_back(job.assignment)
+                    self._on_bug(job.assignment)
 
     def _others_waiting(self) -> float:
         now_s = self._clock.monotonic_s()
@@ -282,6 +284,15 @@ class Miner:
 
     def _quality_factor(self) -> float:
         return self._market.quality_factor if self._settings.miner.market_aware else 1.0
+
+    def _on_bug(self, assignment: Assignment) -> None:
+        """The task may be the cause: broken twice it is skipped, or its validator would give no other."""
+        if self._broken.get(assignment.validator) == assignment.task_id:
+            reason = "it broke the miner twice, see the log"
+            self.courier.post(Submission(assignment, results=SKIP, reason=reason))
+        else:
+            self._broken[assignment.validator] = assignment.task_id
+            self._put_back(assignment)
 
     def _put_back(self, assignment: Assignment) -> None:
         """The task stays assigned, and in the journal: its validator hands it out again."""

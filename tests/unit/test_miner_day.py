@@ -23,7 +23,7 @@ from subnet17.localnet.virtual_time import VIRTUAL_CLOCK, run_virtually
 from subnet17.mining.journal import Journal
 from subnet17.mining.miner import Miner
 from subnet17.mining.puller import Puller
-from subnet17.mining.tasks import Candidate
+from subnet17.mining.tasks import Assignment, Candidate
 from subnet17.settings import MinerTable, OperationsTable, Settings
 
 
@@ -120,17 +120,26 @@ def test_free_time_turns_a_generator_that_fails_half_the_time_into_one_that_pass
     assert min(validator.accepts_per_4_hours()) >= 47
 
 
-def test_a_task_that_breaks_the_miner_is_asked_for_again_after_a_cooldown(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("breaks", [1, 2])
+def test_a_task_that_breaks_the_miner_is_tried_once_more_and_then_skipped(
+    monkeypatch: pytest.MonkeyPatch, breaks: int
 ) -> None:
-    async def generate(*_: object, **__: object) -> Candidate:
-        raise ZeroDivisionError
+    generate = SimulatedServers.generate
+    tries: list[str] = []
 
-    monkeypatch.setattr(SimulatedServers, "generate", generate)
+    async def generate_or_break(servers: SimulatedServers, task: Assignment, **how: Any) -> Candidate:
+        tries.append(task.task_id)
+        if tries.count(task.task_id) <= breaks:
+            raise ZeroDivisionError
+        return await generate(servers, task, **how)
+
+    monkeypatch.setattr(SimulatedServers, "generate", generate_or_break)
     validator = SimulatedValidator()
-    (state,) = mine([validator]).roster
-    assert 40 <= state.counts["pulls"] <= 4 * HOUR_S / COOLDOWN_S + 1
-    assert validator.given == 1
+    mine([validator])
+    two_cooldowns_each = int(4 * HOUR_S / (2 * COOLDOWN_S)) - 2
+    settled = validator.skipped if breaks == 2 else len(validator.accepted_s)
+    assert settled == len(validator.settled) >= two_cooldowns_each
+    assert validator.violations == 0
 
 
 def test_a_disk_that_takes_nothing_any_more_does_not_keep_the_miner_from_stopping() -> None:
