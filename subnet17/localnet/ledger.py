@@ -6,7 +6,6 @@ Several validators write from their own threads; each renders only its own page.
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import Literal, Protocol
@@ -15,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from subnet17.errors import ConfigError
 from subnet17.localnet.standing import Standing
+from subnet17.whole_file import write_whole
 
 KEPT_REPEATS = 1000
 """Entries kept of the kinds that a careless caller can repeat at will. Counts are exact."""
@@ -134,19 +134,3 @@ def restore_page(record: Record | None, *, uid: int, hotkey: str) -> Page:
     """A validator's earlier page, or an empty one."""
     earlier = [page for page in record.validators if page.hotkey == hotkey] if record else []
     return earlier[0].model_copy(update={"uid": uid}) if earlier else Page(uid=uid, hotkey=hotkey)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replaces a file so that no crash leaves a part of it: file fsync, rename, directory fsync."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

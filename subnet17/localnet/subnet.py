@@ -12,13 +12,14 @@ import bittensor as bt
 
 from subnet17.errors import ConfigError
 from subnet17.localnet.axon import HOST, LocalAxon, bind, silence_bittensor
-from subnet17.localnet.ledger import Ledger, Page, read_record, restore_page, write_whole
+from subnet17.localnet.ledger import Ledger, Page, read_record, restore_page
 from subnet17.localnet.pictures import draw_pictures
 from subnet17.localnet.rules import Rules
 from subnet17.localnet.scoring import HttpScorer
 from subnet17.localnet.tasks import TaskDeck, load_prompts
 from subnet17.localnet.validator import Validator
 from subnet17.settings import Settings
+from subnet17.whole_file import write_whole
 
 DEFAULT_MINER_URI = "//Miner"
 VALIDATOR_STAKE = 10_000.0

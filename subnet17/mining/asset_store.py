@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 from subnet17.errors import JournalError
+from subnet17.whole_file import sync_folder, write_whole
 
 SUFFIX = ".spz"
 DRAFT_SUFFIX = ".draft"
@@ -39,12 +39,7 @@ class AssetStore:
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
         draft = path.with_suffix(DRAFT_SUFFIX)
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync_folder(path.parent)
+        write_whole(path, data, draft=draft)
         return digest
 
     def get(self, digest: str) -> bytes:
@@ -88,12 +83,3 @@ class AssetStore:
 
 def _is_among(path: Path, wanted: Collection[str]) -> bool:
     return path.suffix == SUFFIX and path.stem in wanted
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

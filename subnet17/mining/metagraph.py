@@ -7,7 +7,6 @@ Covers: what is read, what is kept on disk and used while the chain is out. Does
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from subnet17.log import get_logger
 from subnet17.mining.chain import ChainFacts, Neuron
 from subnet17.mining.patience import Patience
 from subnet17.settings import NetworkTable
+from subnet17.whole_file import write_whole
 
 log = get_logger()
 
@@ -137,7 +137,7 @@ class BittensorChain:
         if self._path is None:
             return
         try:
-            _write_whole(self._path, snapshot.model_dump_json())
+            write_whole(self._path, snapshot.model_dump_json())
         except OSError as error:
             log.warning("the metagraph can't be kept", path=str(self._path), reason=error.strerror)
 
@@ -224,19 +224,3 @@ def _count(value: Any) -> int | None:
     except (TypeError, ValueError):
         return None
     return number if number >= 0 else None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Replaces a file so that no crash leaves a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -25,6 +25,7 @@ from subnet17.errors import ConfigError
 from subnet17.log import get_logger
 from subnet17.ops.crash_loops import CrashRecord
 from subnet17.settings import Settings
+from subnet17.whole_file import write_whole
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -118,7 +119,7 @@ class Files:
         if text == self._saved:
             return
         try:
-            _replace(self.folder / "state.json", text)
+            write_whole(self.folder / "state.json", text)
             self._saved = text
         except OSError as error:
             log.error("the state can't be saved", why=str(error))
@@ -134,7 +135,7 @@ class Files:
             # also where one of the two files was lost
             orders.number = max(orders.number, self.read_state().orders_done) + 1
             change(orders)
-            _replace(self.folder / "orders.json", orders.model_dump_json(indent=1))
+            write_whole(self.folder / "orders.json", orders.model_dump_json(indent=1))
         return orders
 
     @property
@@ -213,18 +214,3 @@ def _read(path: Path, model: type[M]) -> M:
             "a file of the orchestrator can't be read, it starts anew", file=str(path), why=str(error)
         )
         return model()
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from subnet17.localnet.ledger import (
     Page,
     read_record,
     restore_page,
-    write_whole,
 )
 from subnet17.localnet.standing import Standing
 from subnet17.mining.protocol import ImageTask, TextTask
@@ -71,42 +69,6 @@ def test_repeats_are_counted_but_not_all_kept(tmp_path: Path) -> None:
     assert page.entries["violations"][0].at_s == 50
     assert len(page.entries["violations"]) == KEPT_REPEATS
     assert len(page.entries["accepted"]) == KEPT_REPEATS + 50
-
-
-@pytest.mark.parametrize("failing", ["os.fsync", "pathlib.Path.replace"])
-def test_a_write_that_fails_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
-) -> None:
-    path = tmp_path / "ledger.json"
-    write_whole(path, "old")
-
-    def fail(*_: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(failing, fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_whole(path, "new")
-    assert path.read_text() == "old"
-
-
-def test_the_draft_is_flushed_before_it_replaces_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps = []
-    fsync, replace = os.fsync, Path.replace
-
-    def spy_fsync(descriptor: int) -> None:
-        steps.append(f"fsync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
-        fsync(descriptor)
-
-    def spy_replace(source: Path, target: Path) -> Path:
-        steps.append("rename")
-        return replace(source, target)
-
-    monkeypatch.setattr(os, "fsync", spy_fsync)
-    monkeypatch.setattr(Path, "replace", spy_replace)
-    write_whole(tmp_path / "ledger.json", "text")
-    assert steps == ["fsync .ledger.json.draft", "rename", f"fsync {tmp_path.name}"]
 
 
 def test_readers_see_a_whole_file_while_validators_write_from_threads(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tomlkit.exceptions import TOMLKitError
 from subnet17.errors import ConfigError
 from subnet17.ops.tuning.space import Value, value_of
 from subnet17.settings import Settings, Sources
+from subnet17.whole_file import write_whole
 
 PENDING = "pending.json"
 
@@ -96,25 +98,19 @@ def replace_file(path: Path, content: bytes) -> None:
     path = path.resolve()  # a link stays a link
     new = path.with_name(f".{path.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with new.open("wb") as file:
-            if path.exists():
-                facts = path.stat()
-                os.fchmod(file.fileno(), stat.S_IMODE(facts.st_mode))
-                if (facts.st_uid, facts.st_gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(file.fileno(), facts.st_uid, facts.st_gid)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, content, draft=new, prepare=partial(_take_owner, path))
     except OSError as error:
         new.unlink(missing_ok=True)
         raise ConfigError(f"can't write {path}: {error.strerror}", file=str(path)) from None
+
+
+def _take_owner(path: Path, handle: int) -> None:
+    if not path.exists():
+        return
+    facts = path.stat()
+    os.fchmod(handle, stat.S_IMODE(facts.st_mode))
+    if (facts.st_uid, facts.st_gid) != (os.geteuid(), os.getegid()):
+        os.fchown(handle, facts.st_uid, facts.st_gid)
 
 
 def keep_pending(folder: Path, file: ConfigFile, names: list[str]) -> None:
