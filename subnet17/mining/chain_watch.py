@@ -70,6 +70,11 @@ class ChainWatch:
             return f"no serving validator with a stake of {self._least_stake:g} or more is listed"
         return ""
 
+    @property
+    def serving(self) -> tuple[Neuron, ...]:
+        """Of the last look: who can be reached, with less stake than is asked of a validator, too."""
+        return select_validators(self.neurons, own_hotkey=self._hotkey, min_stake=0.0)
+
     def follow(self, settings: Settings) -> None:
         """Takes over the stake that a validator must have, at once for those of the last look."""
         self._least_stake = settings.miner.min_validator_stake

@@ -278,6 +278,7 @@ class Miner:
 
     async def _on_listed(self, hotkeys: Collection[str]) -> None:
         await self._puller.resume(hotkeys)
+        await self._puller.resume_finished(self.chain.serving)
 
     def _look_at_market(self) -> Standing:
         return standing_of(self.chain.neurons, self.roster.listed, hotkey=self._transport.hotkey)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from subnet17.errors import PeerError
@@ -17,6 +17,7 @@ from subnet17.log import about, get_logger
 from subnet17.mining.bench import Bench, Job
 from subnet17.mining.book import ValidatorState
 from subnet17.mining.budget import RetryBudget
+from subnet17.mining.chain import Neuron
 from subnet17.mining.clock import Clock
 from subnet17.mining.courier import Courier
 from subnet17.mining.feedback import Prices
@@ -118,6 +119,14 @@ class Puller:
             job = await self._take_up(record, assignment_of(record, self._clock), attempts=record.attempts)
             if job is not None:
                 self._backlog.append(job)
+
+    async def resume_finished(self, serving: Iterable[Neuron]) -> None:
+        """Takes up what has a result, of neurons no longer asked for tasks, too, but of no blocked one."""
+        ready = [neuron for neuron in serving if self._has_result_for(neuron.hotkey)]
+        await self.resume([n.hotkey for n in ready if not self._roster.locate(n).blocked])
+
+    def _has_result_for(self, hotkey: str) -> bool:
+        return hotkey in self._left and self._left[hotkey].state in {TaskState.SCORED, TaskState.SENDING}
 
     async def run(self) -> None:
         """Fills free places until cancelled."""

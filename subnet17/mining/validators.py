@@ -125,13 +125,18 @@ class Roster:
     def update(self, neurons: tuple[Neuron, ...]) -> None:
         """Takes the current validators. Those that left keep their state: their cooldowns still hold."""
         for neuron in neurons:
-            if neuron.hotkey in self._states:
-                self._states[neuron.hotkey].neuron = neuron
-            else:
-                self._states[neuron.hotkey] = self._open(neuron)
-            self._states[neuron.hotkey].blocked = not self.rules.permit(neuron.hotkey)
+            self.locate(neuron)
         self._listed = frozenset(n.hotkey for n in neurons)
         self._warn_of_strangers()
+
+    def locate(self, neuron: Neuron) -> ValidatorState:
+        """The state of a neuron, at the address that the chain names now. Does not list it."""
+        state = self._states.get(neuron.hotkey)
+        if state is None:
+            state = self._states[neuron.hotkey] = self._open(neuron)
+        state.neuron = neuron
+        state.blocked = not self.rules.permit(neuron.hotkey)
+        return state
 
     def set_rules(self, rules: RosterRules) -> None:
         """Goes by other decisions of the operator from now on; who is ejected stays so for its time."""

@@ -23,10 +23,11 @@ from subnet17.mining.chain import Neuron
 from subnet17.mining.clock import SYSTEM_CLOCK
 from subnet17.mining.journal import Journal
 from subnet17.mining.miner import Miner
+from subnet17.mining.records import TaskState
 from subnet17.mining.servers import Servers
 from subnet17.mining.status import create_app
 from subnet17.mining.strategy import Action, Decision
-from subnet17.mining.tasks import Assignment, Candidate, Score
+from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
 from subnet17.mining.transport import Transport
 from subnet17.reload import SettingsFollower
 from subnet17.settings import LIVE, known_keys
@@ -261,6 +262,41 @@ async def test_a_validator_listed_by_a_reload_is_not_pulled_beside_its_task_from
         assert asked.neuron.hotkey == RICH
         asked.busy = True
         assert miner.roster.next_ready() is None
+
+
+@pytest.mark.parametrize(
+    ("come_to", "blocked", "goes_to"),
+    [
+        (TaskState.SENDING, [], "courier"),
+        (TaskState.SCORED, [], "backlog"),
+        (TaskState.PULLED, [], "left"),
+        (TaskState.SENDING, [POOR], "left"),
+    ],
+)
+async def test_a_result_left_over_goes_to_its_validator_although_it_lost_its_stake(
+    tmp_path: Path, come_to: TaskState, blocked: list[str], goes_to: str
+) -> None:
+    path = tmp_path / "mining.toml"
+    write_config(path, miner={"min_validator_stake": 3000.0, "blocked_validators": blocked})
+    async with bench_of(path) as bench:
+        miner, task = bench.miner, dataclasses.replace(TASK, validator=POOR)
+        poor = next(n for n in miner.chain.neurons if n.hotkey == POOR)
+        moved = poor.model_copy(update={"port": poor.port + 1})
+        await miner._journal.pulled(task, validator=ValidatorState(moved).as_row(SYSTEM_CLOCK))
+        if come_to is not TaskState.PULLED:
+            await miner._journal.generated(task, CANDIDATE)
+            await miner._journal.scored(task, CANDIDATE, Score(0.8, "reference", (), 0.1))
+        if come_to is TaskState.SENDING:
+            await miner._journal.sending(Submission(task, results="U1BaAA==", reason="", index=0))
+        miner.roster.restore(await miner._journal.validators())
+        await miner._puller.recall()
+        await miner.chain._take()
+        puller = miner._puller
+        found = {"courier": miner.courier.waiting, "backlog": len(puller._backlog), "left": len(puller._left)}
+        await miner.courier.aclose()
+        assert found == {"courier": 0, "backlog": 0, "left": 0} | {goes_to: 1}
+        assert goes_to == "left" or miner.roster.get(POOR).neuron == poor
+        assert await listed(bench) == {RICH}
 
 
 async def test_validators_that_left_say_nothing_of_how_we_stand_now(tmp_path: Path) -> None:
