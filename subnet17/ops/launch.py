@@ -12,8 +12,9 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import typer
@@ -22,7 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
-from subnet17.ops import pm2
+from subnet17.ops import last_good, pm2
 from subnet17.ops.accepted import Acceptance, find_acceptance
 from subnet17.ops.children import Children
 from subnet17.ops.orchestrator_cli import stop_all
@@ -56,9 +57,10 @@ def stop() -> None:
     _exit_with(stop_all)
 
 
-def _exit_with(action: Any) -> None:
+def _exit_with(action: Callable[[], int | None]) -> None:
     try:
-        action()
+        if code := action():
+            raise typer.Exit(code)
     except S17Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
@@ -77,6 +79,7 @@ def _start_or_clear(settings: Settings, *, local: bool) -> None:
 
 def _start(settings: Settings, *, local: bool) -> None:
     started_s = time.time()
+    last_good.keep()
     _refuse_beside_own_supervision(settings)
     processes = list_processes(settings, local=local)
     _stop_outdated(processes, settings, local=local)

@@ -23,6 +23,7 @@ from rich.console import Console
 from subnet17.errors import ConfigError, S17Error
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import rotate
+from subnet17.ops import last_good
 from subnet17.ops.at_work import choose_supervisor, find_at_work
 from subnet17.ops.keeper import LEAST_START_S
 from subnet17.ops.monitor import Monitor
@@ -58,6 +59,7 @@ Local = Annotated[bool, typer.Option("--local", help="Embedded back ends and a l
 def run(local: Local = False) -> int:
     """Keeps all processes up until SIGINT or SIGTERM. Adopts what runs already."""
     follower = SettingsFollower(("operations",))
+    last_good.keep()
     _copy_stderr(follower.current)
     _configure_logging(follower.current)
     return asyncio.run(_run(follower, local=local))
@@ -94,13 +96,13 @@ def stop(process: Named = None) -> int:
     def change(orders: Orders, names: list[str]) -> None:
         orders.stopped |= set(names)
 
-    return _command(process, None, change)
+    return _command(process, None, change, settings=_settings_to_look_with()[0])
 
 
 @cli.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
     """Shows all processes. Exit code 0: all are healthy; 1: one is not."""
-    settings = load_settings()
+    settings, _ = _settings_to_look_with()
     report = asyncio.run(make_report(settings, Files(settings)))
     if as_json:
         print(json.dumps(report.as_json(), indent=2))  # noqa: T201
@@ -151,14 +153,31 @@ def _ending_on_signals() -> asyncio.Event:
     return ending
 
 
-def _command(given: list[str] | None, local: bool | None, change: Callable[[Orders, list[str]], None]) -> int:
+def _settings_to_look_with() -> tuple[Settings, str]:
+    """See `load_or_recall`; what is wrong is told, and stops nobody."""
+    settings, why = last_good.load_or_recall()
+    if why:
+        print(f"warning: {why}", file=sys.stderr)  # noqa: T201
+    return settings, why
+
+
+def _command(
+    given: list[str] | None,
+    local: bool | None,
+    change: Callable[[Orders, list[str]], None],
+    *,
+    settings: Settings | None = None,
+) -> int:
     """Orders something and waits until it is done.
 
     Args:
         given: Names of processes; None for all.
         local: With a local subnet; where processes are named or it is None, as it was last time.
+        settings: None: as they are now, for a command that starts something.
     """
-    settings = load_settings()
+    if settings is None:
+        settings = load_settings()
+        last_good.keep()
     files = Files(settings)
     as_before = files.read_state().local
     local = as_before if given or local is None else local
@@ -216,9 +235,12 @@ async def _obey(
 def stop_all() -> int:
     """Ends the orchestrator and stops all processes of this project under either supervisor, the miner first.
 
-    Works also on a full disk.
+    Works also on a full disk, and while the configuration can't be used.
+
+    Returns:
+        1 where nothing was found, but only the defaults said where to look.
     """
-    settings = load_settings()
+    settings, why = _settings_to_look_with()
     files = Files(settings)
     try:
         files.order(lambda orders: orders.stopped.clear())
@@ -233,7 +255,8 @@ def stop_all() -> int:
     _configure_logging(settings)
     stopped = asyncio.run(_stop_rest(settings, processes, files))
     print("stopped all" if stopped or was_running else "nothing of ours was running")  # noqa: T201
-    return EXIT_OK
+    guessed = bool(why) and not last_good.is_kept()
+    return EXIT_FAILURE if guessed and not (stopped or was_running) else EXIT_OK
 
 
 async def _stop_rest(settings: Settings, processes: list[Process], files: Files) -> list[str]:

@@ -10,8 +10,10 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from orchestrated import (
     GENERATION,
@@ -27,6 +29,7 @@ from orchestrated import (
 )
 
 from subnet17.ops.state import Orders
+from subnet17.ops.supervisor import is_alive
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -289,3 +292,42 @@ def test_the_real_services_are_kept_up_and_end_in_order(tmp_path: Path) -> None:
         assert house.log().count("killed, it did not end in time") == 1  # the frozen one
     finally:
         house.close()
+
+
+@pytest.fixture
+def configured_house(house: House, tmp_path: Path) -> Iterator[House]:
+    """Its file alone says where its data lies."""
+    config = tmp_path / "mining.toml"
+    config.write_text(f'[operations]\ndata_dir = "{house.env.pop("S17_OPERATIONS__DATA_DIR")}"\n')
+    house.env["S17_CONFIG"] = str(config)
+    yield house
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("S17_CONFIG", "").startswith(str(tmp_path)):
+                process.kill()
+
+
+def test_a_slip_in_the_configuration_keeps_nobody_from_looking_and_stopping(configured_house: House) -> None:
+    house = configured_house
+    config = Path(house.env["S17_CONFIG"])
+    house.run()
+    house.wait_healthy()
+    pids = {name: row["pid"] for name, row in house.report()[1].items()}
+    services = [psutil.Process(pid) for pid in pids.values()]
+    with config.open("a") as file:
+        file.write("[miner")
+    code, rows = house.report()
+    assert (code, {name: row["pid"] for name, row in rows.items()}) == (0, pids)
+    assert house.call("start").returncode == 2  # what starts something asks for a file that is right
+    assert house.call("stop", "--process", "generation_server").returncode == 0
+    house.end(how=signal.SIGKILL)  # also where no `run` remembers the good file
+    stopped = house.call("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "stopped all\n")
+    assert f"warning: {config} is not valid TOML" in stopped.stderr
+    where = f"with data_dir {house.folder / 'data'}"
+    assert f"going by the settings of the last start, {where}" in stopped.stderr
+    assert not any(is_alive(service) for service in services)
+    house.env["S17_CONFIG"] = str(config.rename(config.with_name("never_good.toml")))
+    nothing = house.call("stop")
+    assert (nothing.returncode, nothing.stdout) == (1, "nothing of ours was running\n")
+    assert "going by the defaults" in nothing.stderr
