@@ -186,7 +186,9 @@ class MinerTable(Table):
         2, ge=1, le=64, description="Generation requests under way at once."
     )
     num_generation_workers: int = Field(2, ge=1, le=64, description="Tasks worked on at once.")
-    num_submission_workers: int = Field(3, ge=1, le=64, description="Submissions under way at once.")
+    num_submission_workers: int = Field(
+        3, ge=1, le=64, description="Submissions begun at once; one that takes over 5 s goes on beside them."
+    )
     self_validation_min_score: Live[Fraction] = Field(
         0.7, description="Below it a candidate is not submitted."
     )

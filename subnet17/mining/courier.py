@@ -1,16 +1,18 @@
 """Brings submissions to their validators until a verdict is read.
 
 Before every attempt the journal knows of it. A submit whose fate is unknown is repeated with the same bytes,
-freshly signed, one in flight: first attempts run in the submission workers, repeats on their own, so that a
-hanging validator can't hold up the others. Repeats come out of a budget, grow rarer and end after
-`MAX_ATTEMPTS`; from then on the validator's next pull tells whether the task is still open, and the kept
-bytes are sent again if it is.
+freshly signed, one in flight. A submission worker begins first attempts one after the other. One that takes
+long goes on by itself, as repeats do, so that slow validators can't hold up the others. Repeats come out of a
+budget, grow rarer and end after `MAX_ATTEMPTS`; from then on the validator's next pull tells whether the task
+is still open, and the kept bytes are sent again if it is.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
 from subnet17.log import about, get_logger
@@ -32,6 +34,8 @@ log = get_logger()
 
 FORBIDDEN = 403
 UNSENT_WAIT_S = 5.0
+PATIENCE_S = 5.0
+"""Of a submission worker with one first attempt: most are answered by then."""
 MAX_WAIT_S = 600.0
 MAX_ATTEMPTS = 8
 """About half an hour of ambiguous answers; the pull that follows asks what a further submit could not."""
@@ -86,7 +90,7 @@ class Courier:
         self._clock = clock
         self._queue: asyncio.Queue[_Parcel] = asyncio.Queue()
         self._open: dict[str, _Parcel] = {}
-        self._repeats: set[asyncio.Task[None]] = set()
+        self._deliveries: set[asyncio.Task[None]] = set()
 
     def post(self, submission: Submission, *, attempts: int = 0, sent_at_s: float | None = None) -> None:
         """Takes over a submission whose validator is busy with it.
@@ -117,13 +121,14 @@ class Courier:
     async def run(self) -> None:
         """One submission worker."""
         while True:
-            await self._attempt(await self._queue.get())
+            parcel = await self._queue.get()
+            await asyncio.wait([self._start(self._attempt(parcel))], timeout=PATIENCE_S)
 
     async def aclose(self) -> None:
         """Stops; says which results wait for the next start."""
-        for task in self._repeats:
+        for task in self._deliveries:
             task.cancel()
-        await asyncio.gather(*self._repeats, return_exceptions=True)
+        await asyncio.gather(*self._deliveries, return_exceptions=True)
         for parcel in self._open.values():
             assignment = parcel.submission.assignment
             uid = self._roster.get(assignment.validator).neuron.uid
@@ -248,9 +253,13 @@ class Courier:
             await self._attempt(parcel)
 
         parcel.due_s = self._clock.monotonic_s() + wait_s
-        task = asyncio.create_task(later(), name="repeat")
-        self._repeats.add(task)
-        task.add_done_callback(self._repeats.discard)
+        self._start(later())
+
+    def _start(self, delivery: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(delivery, name="delivery")
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+        return task
 
     def _release(self, state: ValidatorState, at_least_s: float) -> None:
         self._roster.rest(state, at_least_s)

@@ -98,6 +98,14 @@ def test_one_bad_validator_of_five_leaves_the_others_their_throughput(fault: str
     assert min(len(v.accepted_s) for v in good) >= 0.95 * 48
 
 
+def test_slow_validators_do_not_hold_up_results_for_others_even_with_one_submission_worker() -> None:
+    good = SimulatedValidator()
+    slow = [SimulatedValidator(fault="loses replies") for _ in range(3)]
+    mine([good, *slow], hours=2, num_generation_workers=4, num_submission_workers=1)
+    assert len(good.accepted_s) >= 23
+    assert [v.violations + v.double for v in slow] == [0] * 3
+
+
 def test_lost_replies_cost_no_result_and_pay_none_twice() -> None:
     validator = SimulatedValidator(fault="loses replies")
     mine([validator, SimulatedValidator()])
