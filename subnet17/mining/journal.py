@@ -5,7 +5,7 @@ assets before the rows that name them; retention. Does not cover: the SQL (table
 task after a restart (resume.py), people's view of it (journal_cli.py: `python -m subnet17.mining.journal`).
 
 One SQLite connection, used from one thread. A write that the disk refuses is tried again until it takes it:
-no step may go ahead without, so its caller waits, and `trouble` says why.
+no step may go ahead without, so its caller waits, and `trouble` says why while one does.
 """
 
 from __future__ import annotations
@@ -42,19 +42,23 @@ class Journal:
     """See the module. Made by `Journal.open`.
 
     Attributes:
-        trouble: Why the last job has not got through; empty when it has.
         broken: Set when the file turned out damaged: the process must end and start anew.
     """
 
     def __init__(self, connection: sqlite3.Connection, folder: Path, *, clock: Clock) -> None:
         self.folder = folder
-        self.trouble = ""
         self.broken = asyncio.Event()
         self._connection = connection
         self._tables = Tables(connection)
         self._assets = AssetStore(folder / ASSETS)
+        self._refused: dict[object, str] = {}
         self._clock = clock
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
+
+    @property
+    def trouble(self) -> str:
+        """Why a job waits that the disk has refused; empty when none does."""
+        return next(iter(self._refused.values()), "")
 
     @classmethod
     def open(cls, folder: Path, *, clock: Clock = SYSTEM_CLOCK) -> Journal:
@@ -222,23 +226,27 @@ class Journal:
                 self._assets.remove(digest)
 
     async def _run(self, job: Callable[[], T]) -> T:
-        while True:
-            try:
-                result = await asyncio.get_running_loop().run_in_executor(self._executor, job)
-            except (sqlite3.OperationalError, OSError) as error:
-                if not self.trouble:
-                    log.error("the journal can't be used", folder=str(self.folder), reason=str(error))
-                self.trouble = f"the journal in {self.folder} can't be used: {error}"
-                await self._clock.sleep(RETRY_S)
-            except sqlite3.DatabaseError as error:
-                if type(error) is not sqlite3.DatabaseError:  # its subclasses tell of bugs, not of damage
-                    raise
-                mark_broken(self.folder)
-                self.broken.set()
-                raise JournalError(f"the journal in {self.folder} is damaged: {error}") from None
-            else:
-                self.trouble = ""
-                return result
+        ticket = object()
+        try:
+            while True:
+                try:
+                    return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+                except (sqlite3.OperationalError, OSError) as error:
+                    self._refuse(ticket, error)
+                    await self._clock.sleep(RETRY_S)
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # its subclasses tell of bugs, not of damage
+                raise
+            mark_broken(self.folder)
+            self.broken.set()
+            raise JournalError(f"the journal in {self.folder} is damaged: {error}") from None
+        finally:
+            self._refused.pop(ticket, None)
+
+    def _refuse(self, ticket: object, error: Exception) -> None:
+        if not self._refused:
+            log.error("the journal can't be used", folder=str(self.folder), reason=str(error))
+        self._refused[ticket] = f"the journal in {self.folder} can't be used: {error}"
 
 
 def journal_folder(data_dir: Path, hotkey: str) -> Path:

@@ -68,8 +68,9 @@ async def test_a_full_disk_stops_pulling_earlier_on_a_public_network(
 
 async def test_a_journal_that_cannot_be_written_stops_pulling(journal: Journal) -> None:
     keeper = await looked(journal, 10**12, public=True)
-    journal.trouble = "the disk is broken"
-    assert keeper.reason_not_to_pull == "the disk is broken"
+    assert keeper.reason_not_to_pull == ""
+    journal._refuse(object(), OSError("the disk is broken"))
+    assert "the disk is broken" in keeper.reason_not_to_pull
 
 
 async def test_a_damaged_journal_ends_the_miner(journal: Journal) -> None:

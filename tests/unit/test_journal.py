@@ -422,6 +422,28 @@ async def test_a_step_waits_while_the_disk_is_full_and_goes_on_after(
     assert (await record_in(journal)).state is TaskState.GENERATED
 
 
+async def test_a_read_that_succeeds_does_not_hide_that_the_disk_takes_no_write(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OSError(28, "No space left on device")]
+    put = journal._assets.put
+    monkeypatch.setattr(journal._assets, "put", lambda data: refuse() if failures else put(data))
+    await journal.pulled(TASK)
+    troubles: list[str] = []
+
+    def refuse() -> str:
+        raise failures.pop()
+
+    async def sleep(_: float) -> None:
+        await journal.counts()
+        troubles.append(journal.trouble)
+
+    journal._clock = Clock(wall_s=lambda: 0.0, sleep=sleep)
+    await journal.generated(TASK, candidate())
+    assert ["No space" in trouble for trouble in troubles] == [True]
+    assert journal.trouble == ""
+
+
 async def test_a_reader_beside_the_miner_changes_nothing(journal: Journal) -> None:
     await through(journal, TASK)
     reader = open_for_reading(journal.folder)
