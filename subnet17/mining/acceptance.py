@@ -146,6 +146,7 @@ class Acceptance:
         self._records: dict[tuple[str, str], _Record] = {}
         self._newest: dict[str, str] = {}
         self._weights: dict[tuple[str, str], Array] = {}
+        self._page: dict[str, Any] | None = None
 
     def observe(self, validator: str, outcome: Outcome) -> None:
         """Takes in how a task ended; of a skip only its price matters."""
@@ -155,14 +156,18 @@ class Acceptance:
         record.outcomes.append(outcome)
         record.on_trial = record.on_trial and outcome.score is None
         record.evidence = record.alone = None
-        self._weights.clear()
+        self._forget_derived()
 
     def try_again(self, validator: str) -> None:
         """Takes the validator for a newcomer until its next verdict: for the probe of one set aside."""
         for (name, _), record in self._records.items():
             if name == validator:
                 record.on_trial, record.alone = True, None
+        self._forget_derived()
+
+    def _forget_derived(self) -> None:
         self._weights.clear()
+        self._page = None
 
     def probability(self, validator: str, score: float, threshold: float, *, scorer: str = "") -> float:
         """P(accept) of a local score, 0..1; rises with the score.
@@ -212,8 +217,10 @@ class Acceptance:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For the status page: each validator's estimates and counts."""
-        return {validator: self._shown(validator, scorer) for validator, scorer in self._newest.items()}
+        """For the status page: each validator's estimates and counts. Kept until the next verdict."""
+        if self._page is None:
+            self._page = {name: self._shown(name, scorer) for name, scorer in self._newest.items()}
+        return self._page
 
     def _shown(self, validator: str, scorer: str) -> dict[str, Any]:
         grid, weights = the_grid(), self._posterior((validator, scorer))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subnet17.mining.acceptance import MEMORY, Acceptance, Outcome
+from subnet17.mining.acceptance import MEMORY, Acceptance, Doubt, Outcome
 
 THRESHOLD = 0.6
 SCORES = [0.55 + 0.01 * i for i in range(31)]
@@ -168,6 +168,26 @@ def test_a_liar_is_set_aside_and_the_evidence_told() -> None:
     assert doubt.is_set_aside
     assert doubt.reason.startswith("rejected 4 of the last 4 results, an honest one would with chance")
     assert acceptance.as_json()["liar"]["doubt"] == doubt.reason
+
+
+def test_the_page_is_worked_out_once_for_each_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    acceptance = among_honest()
+    real, doubted = Acceptance.doubt, []
+
+    def doubt(acceptance: Acceptance, validator: str) -> Doubt:
+        doubted.append(validator)
+        return real(acceptance, validator)
+
+    monkeypatch.setattr(Acceptance, "doubt", doubt)
+    before = acceptance.as_json()
+    assert acceptance.as_json() == before
+    assert len(doubted) == len(before)
+    submit(acceptance, "liar", 0.0)
+    after = acceptance.as_json()
+    assert after["liar"]["rejected"] == 1
+    acceptance.try_again("liar")
+    assert acceptance.as_json()["liar"]["rejects_anyway"] < after["liar"]["rejects_anyway"]
+    assert "liar" not in before
 
 
 @pytest.mark.parametrize("kind", ["honest", "biased down", "biased up", "noisy"])
