@@ -37,7 +37,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def wait_until(condition: Callable[[], bool], *, timeout_s: float = 30.0, what: str) -> None:
+def wait_until(condition: Callable[[], bool], *, timeout_s: float = 90.0, what: str) -> None:
     """Polls; fails the test when it takes too long."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
@@ -118,7 +118,7 @@ class House:
         assert self.running is None or self.running.poll() is None, "run has ended"
         return wanted.items() <= self.doing().items()
 
-    def wait_healthy(self, timeout_s: float = 30) -> None:
+    def wait_healthy(self, timeout_s: float = 90) -> None:
         self.wait_for(timeout_s, **dict.fromkeys((name.replace("-", "_") for name in NAMES), "healthy"))
 
     def log(self) -> str:
