@@ -1,6 +1,6 @@
 PYTHON = "$(shell cat .tools/python 2>/dev/null || echo .venv/bin/python)"
 
-.PHONY: help setup check lint types test format bench simulate crash-trials clean
+.PHONY: help setup check lint types test format bench simulate crash-trials soak clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,6 +32,9 @@ simulate:  ## a day of mining in virtual time, beside the official miner's rules
 
 crash-trials:  ## at night: 2,000 SIGKILLs of the miner at every state; goes on where it was broken off
 	nice $(PYTHON) tests/crash/trials.py --kills 2000 --lanes 3
+
+soak:  ## at night: both servers asked 10,000 times in 30 minutes; memory, descriptors, availability
+	nice $(PYTHON) tests/soak/soak.py
 
 clean:  ## remove what can be made again
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .numba_cache
