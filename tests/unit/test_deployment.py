@@ -14,6 +14,7 @@ import yaml
 
 from subnet17.ops import watch
 from subnet17.ops.findings import MIN_CAPABILITY, MIN_CUDA
+from subnet17.ops.processes import list_processes
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 from subnet17.settings_sources import PREFIX
 from tests.dockerfile import environment, instructions
@@ -21,6 +22,7 @@ from tests.dockerfile import environment, instructions
 DEPLOY = PROJECT_ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 HOME = "/opt/subnet17"
+ORCHESTRATOR = "subnet17-orchestrator"
 
 
 class _Unit(configparser.RawConfigParser):
@@ -68,6 +70,7 @@ def test_the_containers_settings_are_known_and_let_it_answer_without_a_key() -> 
 def test_there_is_a_unit_for_each_service_whose_script_exists() -> None:
     commands = {unit.stem: read(unit)["ExecStart"].split()[1:] for unit in UNITS}
     assert commands.pop("subnet17-watch") == ["-m", watch.__name__]
+    assert commands.pop(ORCHESTRATOR) == ["mining_orchestrator.py", "run"]
     scripts = [script for [script] in commands.values()]
     assert sorted(scripts) == ["generation_server.py", "subnet17_miner.py", "validation_server.py"]
     assert all((PROJECT_ROOT / script).is_file() for script in scripts)
@@ -76,8 +79,12 @@ def test_there_is_a_unit_for_each_service_whose_script_exists() -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_a_unit_gives_time_to_drain_and_little_else(unit: Path) -> None:
     service = read(unit)
-    assert float(service["TimeoutStopSec"]) > Settings().operations.kill_timeout_s
-    assert (service["KillMode"], service["KillSignal"]) == ("mixed", "SIGTERM")
+    all_of_it = unit.stem == ORCHESTRATOR
+    stopped_in_turn = len(list_processes(Settings(), local=False)) if all_of_it else 1
+    assert float(service["TimeoutStopSec"]) > stopped_in_turn * Settings().operations.kill_timeout_s
+    # the services outlive a killed orchestrator
+    how = "process" if all_of_it else "mixed"
+    assert (service["KillMode"], service["KillSignal"]) == (how, "SIGTERM")
     assert service["Restart"] == "on-failure"
     assert (service["NoNewPrivileges"], service["ProtectSystem"], service["User"]) == (
         "yes",
@@ -88,6 +95,20 @@ def test_a_unit_gives_time_to_drain_and_little_else(unit: Path) -> None:
     assert "MemoryDenyWriteExecute" not in service
     if "miner" not in unit.name:
         assert not {"PrivateDevices", "ProtectClock"} & service.keys()
+
+
+def test_the_orchestrators_unit_is_one_supervisor_and_writes_where_it_may() -> None:
+    unit = next(unit for unit in UNITS if unit.stem == ORCHESTRATOR)
+    assert not {"PrivateTmp", "RemoveIPC"} & read(unit).keys()  # they end with it, the services don't
+    lines = unit.read_text().splitlines()
+    conflicts = next(line for line in lines if line.startswith("Conflicts=")).removeprefix("Conflicts=")
+    assert sorted(conflicts.split()) == sorted(other.name for other in UNITS if other != unit)
+    given = [line.removeprefix("Environment=").split() for line in lines if line.startswith("Environment=")]
+    environ = dict(pair.split("=", 1) for pairs in given for pair in pairs)
+    operations = load_settings(environ={k: v for k, v in environ.items() if k.startswith(PREFIX)}).operations
+    assert operations.supervisor == "own"
+    for path in (operations.data_dir, operations.log_dir, operations.orchestrator_log):
+        assert path.startswith("/var/lib/subnet17/")
 
 
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
