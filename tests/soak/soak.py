@@ -265,10 +265,17 @@ class Soak:
             if number == int(self.requests * WARM_UP):
                 self.tally.before = await self._look()
             await asyncio.sleep(self._started_s + number * self.duration_s / self.requests - time.monotonic())
-            kind = self._draws.choices(list(SHARES), list(SHARES.values()))[0]
+            kind = self._kind(number)
             started_s = time.monotonic()
             outcome = await self._outcome(client, kind, number)
             self.tally.add(kind, outcome, time.monotonic() - started_s)
+
+    def _kind(self, number: int) -> str:
+        """Each once at first."""
+        kinds = list(SHARES)
+        if number < len(kinds):
+            return kinds[number]
+        return self._draws.choices(kinds, list(SHARES.values()))[0]
 
     async def _look(self) -> list[Look]:
         looks = []

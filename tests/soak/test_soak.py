@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from soak import EXPECTED, Look, Soak, Tally, print_table, running
+from soak import SHARES, Look, Soak, Tally, print_table, running
 
-REQUESTS = 36
+REQUESTS = 24
 MIB = 2**20
 
 
@@ -18,8 +18,7 @@ async def test_both_servers_answer_whatever_they_are_asked(
         tally = await Soak(servers, duration_s=0, requests=REQUESTS, askers=3).run()
     assert tally.complaints == []
     assert tally.total("answered") == REQUESTS
-    for kind in ("generate", "validate", "status", "metrics", *EXPECTED):
-        assert tally.outcomes[kind]["answered"], kind
+    assert tally.outcomes.keys() == SHARES.keys()
     assert tally.probes and tally.availability > 0
     assert min(look.processes for look in tally.before + tally.after) >= len(servers) * 2  # workers too
     print_table(tally)
