@@ -1,0 +1,66 @@
+"""What a start keeps for the day on which the configuration can't be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from subnet17.ops import last_good
+from subnet17.settings import load_settings
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "mining.toml"
+    path.write_text(
+        '[miner]\nport = 9001\napi_key = "secret"\n[operations]\ndata_dir = "/there \\"d\\u00e4\\""\n'
+    )
+    monkeypatch.setattr(last_good, "FOLDER", tmp_path / "kept")
+    monkeypatch.setenv("S17_CONFIG", str(path))
+    return path
+
+
+def test_a_good_file_is_used_and_nothing_is_told(config: Path) -> None:
+    last_good.keep()
+    assert last_good.load_or_recall() == (load_settings(), "")
+
+
+def test_a_mistake_in_the_file_leaves_what_was_kept_under_the_environment(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_good.keep()
+    config.write_text("[miner]\nport = many\n")
+    monkeypatch.setenv("S17_GENERATION__PORT", "9002")
+    settings, why = last_good.load_or_recall()
+    assert (settings.miner.port, settings.generation.port) == (9001, 9002)
+    assert settings.operations.data_dir == '/there "dä"'
+    assert "not valid TOML" in why and "settings of the last start" in why
+
+
+def test_a_mistake_in_the_environment_leaves_what_was_kept(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last_good.keep()
+    monkeypatch.setenv("S17_GENERATION__PORT", "many")
+    settings, why = last_good.load_or_recall()
+    assert settings.miner.port == 9001
+    assert "[generation] port" in why
+
+
+def test_without_a_good_start_the_defaults_and_the_environment_count(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("[miner")
+    last_good.keep()
+    monkeypatch.setenv("S17_GENERATION__PORT", "9002")
+    settings, why = last_good.load_or_recall()
+    assert not last_good.is_kept()
+    assert (settings.miner.port, settings.generation.port) == (8095, 9002)
+    assert "going by the defaults" in why
+
+
+def test_no_secret_is_kept(config: Path) -> None:
+    last_good.keep()
+    [kept] = last_good.FOLDER.iterdir()
+    assert "secret" not in kept.read_text()
