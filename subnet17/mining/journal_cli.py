@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from subnet17.errors import InvalidInputError, JournalError, S17Error
 from subnet17.mining.database import ASSETS, NAME, open_for_reading
@@ -29,8 +29,11 @@ from subnet17.settings import load_settings
 TASKS = """
     SELECT t.*, c.score, c.scorer, c.backend, c.sha256, c.size_bytes FROM task t LEFT JOIN candidate c
     ON c.validator = t.validator AND c.task_id = t.task_id AND c.number = t.chosen"""
-LISTED = ("when", "state", "task", "validator", "prompt", "score", "fidelity", "verdict", "reward")
-SHOWN_CHARS = 40
+LISTED = ("when", "state", "task", "from", "prompt", "ours", "theirs", "reward")
+SHOWN_CHARS = 80
+YEAR_CHARS = len("2026-")
+BEGINNING_CHARS = 6
+"""Enough to tell tasks and validators apart, and for `show`."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -68,7 +71,8 @@ def list_tasks(
         counts = _rows(
             journal, "SELECT coalesce(verdict, state) AS name, count(*) AS n FROM task GROUP BY name"
         )
-    table = Table(*LISTED, box=None)
+    columns = (Column(name, no_wrap=True, ratio=1 if name == "prompt" else None) for name in LISTED)
+    table = Table(*columns, box=None, pad_edge=False, expand=True)
     for row in reversed(rows):
         table.add_row(*(escape(text) for text in _line_of(row)))
     console = Console()
@@ -168,16 +172,19 @@ def _with_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _line_of(row: dict[str, Any]) -> tuple[str, ...]:
     return (
-        _when(row["changed_at_s"]),
-        row["state"],
-        row["task_id"],
-        f"{row['validator'][:8]}…",
+        _when(row["changed_at_s"])[YEAR_CHARS:-1],
+        row["verdict"] or row["state"],
+        _beginning(row["task_id"]),
+        _beginning(row["validator"]),
         _prompt_of(row)[:SHOWN_CHARS],
         _figure(row["score"]),
         _figure(row["fidelity"]),
-        row["verdict"] or "",
-        _figure(row["reward"], 1),
+        _figure(row["reward"], 0),
     )
+
+
+def _beginning(name: str) -> str:
+    return name if len(name) <= BEGINNING_CHARS else f"{name[:BEGINNING_CHARS]}…"
 
 
 def _show_task(console: Console, row: dict[str, Any], candidates: list[dict[str, Any]], folder: Path) -> None:

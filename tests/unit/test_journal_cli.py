@@ -45,11 +45,20 @@ async def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 def test_the_list_shows_tasks_and_counts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     said = capsys.readouterr().out
-    for text in ("accepted-task", "a [bold] red chair", "0.8125", "0.7500", "open-task", "(a picture)"):
+    for text in (
+        "accepted",
+        "accept…",
+        "a [bold] red chair",
+        "0.8125",
+        "0.7500",
+        "pulled",
+        "open-t…",
+        "(a picture)",
+    ):
         assert text in said
     assert "1 accepted, 1 pulled" in said
     assert main(["list", "--state", "pulled"]) == 0
-    assert "accepted-task" not in capsys.readouterr().out
+    assert "accept…" not in capsys.readouterr().out
 
 
 def test_one_task_is_shown_with_its_candidates_and_its_file(
