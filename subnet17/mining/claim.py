@@ -29,6 +29,8 @@ POLL_S = 0.1
 WAIT_S = 5.0
 """A miner that is being replaced needs a moment to end."""
 BACKLOG = 16
+HOLDER_WAIT_S = 1
+"""For a place in the holder's queue."""
 
 _held: dict[str, socket.socket] = {}
 """For as long as this process lives."""
@@ -105,7 +107,8 @@ def _hang_up(listener: socket.socket) -> None:
 def _holder(name: str) -> int:
     """The pid of who listens; 0 when it can't be told."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
-        caller.settimeout(1.0)
+        # Not settimeout(): without blocking, a queue that is full for a moment refuses at once.
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", HOLDER_WAIT_S, 0))
         try:
             caller.connect(name)
             credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
