@@ -15,13 +15,14 @@ def _prepare_torch() -> None:
     # torchvision from the registry is built for CUDA: beside a CPU torch its import fails only for want of
     # the schemas of two operators, which nothing under test calls.
     import torch  # noqa: PLC0415 - the base installation has none
+    from torch import library  # noqa: PLC0415
 
     torch.set_num_threads(1)
     if torch.version.cuda or "+cpu" in importlib.metadata.version("torchvision"):
         return
     for operator in ("nms", "qnms"):
         try:
-            torch.library.define(
+            library.define(
                 f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
             )
         except RuntimeError:  # torchvision was imported before and has defined it
