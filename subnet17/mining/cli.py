@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from subnet17.ending import end_on_signals
 from subnet17.errors import ConfigError, S17Error, WalletError
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
@@ -91,7 +91,7 @@ async def run_miner(follower: SettingsFollower) -> None:
         JournalError: the journal can't be used.
     """
     stopping = asyncio.Event()
-    _stop_on_signals(stopping)  # before the imports below, which take seconds
+    end_on_signals(stopping)  # before the imports below, which take seconds
     # bittensor reads sys.argv when this is unset, and takes a second to import: not for --help.
     os.environ["BT_NO_PARSE_CLI_ARGS"] = "1"
     from subnet17.mining.chain import open_chain  # noqa: PLC0415
@@ -127,18 +127,6 @@ async def run_miner(follower: SettingsFollower) -> None:
         log.info("miner starts", hotkey=hotkey, chain=settings.network.chain, journal=str(folder))
         async with serve_status(miner, settings.miner, follower=follower):
             await miner.run()
-
-
-def _stop_on_signals(stopping: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: int) -> None:
-        if stopping.is_set():
-            os._exit(128 + number)
-        stopping.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal, number)
 
 
 def main(arguments: list[str] | None = None) -> int:

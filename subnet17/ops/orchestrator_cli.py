@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Annotated, Any, TextIO
 import typer
 from rich.console import Console
 
+from subnet17.ending import end_on_signals
 from subnet17.errors import ConfigError, S17Error
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import rotate
@@ -114,7 +114,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 async def _run(follower: SettingsFollower, *, local: bool) -> int:
     settings = follower.current
     files = Files(settings)
-    ending = _ending_on_signals()
+    ending = asyncio.Event()
+    end_on_signals(ending)  # the other processes go on
     with files.acting("run"):
         check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
         processes = list_processes(settings, local=local)
@@ -137,20 +138,6 @@ async def _run(follower: SettingsFollower, *, local: bool) -> int:
         await orchestrator.run(ending)
         log.info("orchestrator ends")
     return EXIT_OK
-
-
-def _ending_on_signals() -> asyncio.Event:
-    """Set by SIGINT and SIGTERM; a second signal ends this process at once, and the others go on."""
-    ending, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def on_signal(number: int) -> None:
-        if ending.is_set():
-            os._exit(128 + number)
-        ending.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal, number)
-    return ending
 
 
 def _settings_to_look_with() -> tuple[Settings, str]:

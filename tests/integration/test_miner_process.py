@@ -154,11 +154,11 @@ def test_a_running_miner_follows_its_file_and_survives_a_broken_one(tmp_path: Pa
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     code = """
 import asyncio
-from subnet17.mining.cli import _stop_on_signals
+from subnet17.ending import end_on_signals
 
 async def drain_for_ever():
     stopping = asyncio.Event()
-    _stop_on_signals(stopping)
+    end_on_signals(stopping)
     print("up", flush=True)
     await stopping.wait()
     print("draining", flush=True)
