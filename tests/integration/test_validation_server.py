@@ -17,7 +17,6 @@ from typing import Any
 
 import httpx
 import numpy as np
-import psutil
 import pytest
 import pytest_asyncio
 import trimesh
@@ -31,6 +30,7 @@ from subnet17.validation.app import create_app
 from subnet17.validation.choice import choose_renderer, choose_scorer
 from subnet17.validation.scoring.warmup import make_ball
 from tests.hostile_flood import Flood
+from tests.worker_processes import kill_at_work
 
 REPO = Path(__file__).resolve().parents[2]
 TEXT, IMAGE, DUEL = "/validate_txt_to_3d_ply/", "/validate_img_to_3d_ply/", "/render_duel_view/"
@@ -418,23 +418,11 @@ async def test_health_answers_while_a_worker_computes(client: httpx.AsyncClient)
 @on_one_loop
 async def test_a_killed_worker_is_a_5xx_and_the_next_request_works(client: httpx.AsyncClient) -> None:
     job = asyncio.create_task(client.post(TEXT, json=body_of()))
-    await running(client)
-    workers = [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
-    assert workers
-    for worker in workers:
-        worker.kill()
+    await kill_at_work()
     reply = await job
     assert reply.status_code == 500
     assert reply.json()["error"]["code"] == "stage_failed"
     assert (await client.post(TEXT, json=body_of())).status_code == 200
-
-
-async def running(client: httpx.AsyncClient) -> None:
-    for _ in range(200):
-        if (await client.get("/status/")).json()["queue"]["running"]:
-            return
-        await asyncio.sleep(0.005)
-    pytest.fail("the job never ran")
 
 
 @on_one_loop
