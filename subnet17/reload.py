@@ -25,6 +25,7 @@ from watchfiles import awatch
 from subnet17.errors import ConfigError
 from subnet17.log import get_logger, set_log_level
 from subnet17.settings import LIVE, SECRET, Settings, Sources, known_keys
+from subnet17.settings_uses import list_keys
 
 log = get_logger()
 
@@ -40,17 +41,11 @@ Content = bytes | str | None
 """Of the file; None: no file, and none was named; text: why it can't be read."""
 
 
-EVERY_PROCESS = tuple(
-    f"operations.{key}" for key in ("log_level", "log_format", "log_max_bytes", "log_backups", "data_dir")
-)
-"""Keys that all processes use."""
-
-
 class SettingsFollower:
     """The settings in force, and what is known of those that are not.
 
     Args:
-        uses: Tables, or single keys as `table.key`, that this process uses: others are none of its business.
+        uses: What this process uses (settings_uses.py): other keys are none of its business.
         config, environ, flags: See `Sources`.
 
     Raises:
@@ -192,12 +187,7 @@ class SettingsFollower:
             log.warning("settings wait for a restart", keys=waiting)
 
     def _keys(self, mark: str = "") -> list[tuple[str, str]]:
-        return [
-            (table, key)
-            for table in Settings.model_fields
-            for key in known_keys(table, mark)
-            if table in self._uses or f"{table}.{key}" in self._uses
-        ]
+        return list_keys(self._uses, mark)
 
     def _differences(self, old: Settings, new: Settings) -> list[tuple[str, Any, Any]]:
         """Name, old and new value of each key of this process that differs."""

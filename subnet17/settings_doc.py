@@ -18,11 +18,11 @@ another file. Short names: {short}.
 
 ## Changing settings while it runs
 
-The servers, the miner and the orchestrator follow `mining.toml`. A changed file is read and checked whole,
-with the environment and command line of the start, which still come first. Keys marked **live** below take
-effect together, within about a second; a server's job and any wait under way end under the settings they
-began with. Changes of the others wait for a restart of the process whose table it is: `needs_restart` shows
-what runs and what the file says.
+All processes follow `mining.toml`, the orchestrator and the local subnet too. A changed file is read and
+checked whole, with the environment and command line of the start, which still come first. Keys marked
+**live** below take effect together, within about a second; a server's job and any wait under way end under
+the settings they began with. Changes of the others wait for a restart of the processes that read them:
+`needs_restart` shows what runs and what the file says.
 
 What can't be used changes nothing at all, and the last good settings stay: an unknown key, a value out of
 range, a file that isn't TOML, is empty, gone, unreadable, or larger than {kib} KiB. So does a set of

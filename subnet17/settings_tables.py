@@ -300,7 +300,7 @@ class OperationsTable(Table):
     )
     log_backups: int = Field(5, ge=0, le=100, description="Moved log files kept of each.")
     data_dir: str = Field("data", description="Folder of what is kept between runs.")
-    min_free_disk_bytes: int = Field(
+    min_free_disk_bytes: Live[int] = Field(
         10 * 10**9,
         ge=0,
         description="Checked before the start on a public network; below it the miner takes no more tasks.",
@@ -332,38 +332,44 @@ class OperationsTable(Table):
     crash_loop_pause_s: Seconds = Field(
         600.0, description="How long a process stays aside the first time; doubles up to six hours."
     )
-    resources_interval_s: Seconds = Field(15.0, description="Between two looks at the machine.")
-    max_cpu_percent: float = Field(98.0, gt=0, le=100, description="Of all cores; more is told.")
-    max_memory_percent: float = Field(
+    resources_interval_s: Live[Seconds] = Field(15.0, description="Between two looks at the machine.")
+    max_cpu_percent: Live[float] = Field(98.0, gt=0, le=100, description="Of all cores; more is told.")
+    max_memory_percent: Live[float] = Field(
         92.0, gt=0, le=100, description="With more in use the miner works on one task at once."
     )
-    max_vram_percent: float = Field(
+    max_vram_percent: Live[float] = Field(
         98.0, gt=0, le=100, description="Of a GPU by all processes; with more, one task at once."
     )
-    max_gpu_temperature_deg_c: float = Field(
+    max_gpu_temperature_deg_c: Live[float] = Field(
         85.0, gt=0, le=120, description="With more, one task at once; 5 degrees above it, none."
     )
-    max_gpu_power_w: float = Field(0.0, ge=0, description="More is told; 0: not watched.")
-    max_clock_skew_s: float = Field(2.0, gt=0, description="More is told; validators refuse at 4 seconds.")
-    time_server: str = Field("pool.ntp.org", description="Asked by SNTP for the time; empty: not asked.")
-    network_check_hosts: list[str] = Field(
+    max_gpu_power_w: Live[float] = Field(0.0, ge=0, description="More is told; 0: not watched.")
+    max_clock_skew_s: Live[float] = Field(
+        2.0, gt=0, description="More is told; validators refuse at 4 seconds."
+    )
+    time_server: Live[str] = Field(
+        "pool.ntp.org", description="Asked by SNTP for the time; empty: not asked."
+    )
+    network_check_hosts: Live[list[str]] = Field(
         default_factory=lambda: ["entrypoint-finney.opentensor.ai:443", "1.1.1.1:443"],
         description="name:port; the network is out when none takes a connection; empty: not checked.",
     )
-    alert_hold_s: float = Field(
+    alert_hold_s: Live[float] = Field(
         30.0, ge=0, le=3600, description="A limit must be passed for so long to be told, and kept as long."
     )
-    alert_repeat_s: Seconds = Field(3600.0, description="An alert that stands is told again after this time.")
-    alert_webhook_url: Secret = Field("", description="Gets each alert as JSON by POST; empty: none.")
-    alert_command: list[str] = Field(
+    alert_repeat_s: Live[Seconds] = Field(
+        3600.0, description="An alert that stands is told again after this time."
+    )
+    alert_webhook_url: Live[Secret] = Field("", description="Gets each alert as JSON by POST; empty: none.")
+    alert_command: Live[list[str]] = Field(
         default_factory=list,
         description='Run for each alert, its facts in the environment: ["/usr/local/bin/page", "me"].',
     )
-    clean_up: bool = Field(
+    clean_up: Live[bool] = Field(
         False, description="Delete old runs of the local tools by age and size, and when the disk runs full."
     )
-    clean_up_age_days: float = Field(14.0, gt=0, description="Runs older than this are deleted.")
-    clean_up_max_bytes: int = Field(
+    clean_up_age_days: Live[float] = Field(14.0, gt=0, description="Runs older than this are deleted.")
+    clean_up_max_bytes: Live[int] = Field(
         20 * 10**9, ge=0, description="Of all runs together; the oldest beyond it are deleted."
     )
     auto_profile: bool = Field(

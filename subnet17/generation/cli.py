@@ -11,11 +11,9 @@ from subnet17.generation.app import create_app
 from subnet17.generation.backends import choose_backend
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
-from subnet17.reload import EVERY_PROCESS, SettingsFollower
+from subnet17.reload import SettingsFollower
 from subnet17.serving.run import exit_with, serve
-
-USES = ("generation", *EVERY_PROCESS)
-"""What this process reads of the settings."""
+from subnet17.settings_uses import GENERATION_SERVER
 
 
 def main(
@@ -29,7 +27,7 @@ def main(
     """Generates 3D assets from text or pictures: POST /generate/, GET /health/ /status/ /metrics."""
     try:
         flags = {"host": host, "port": port, "backend": backend}
-        follower = SettingsFollower(USES, config, flags={"generation": flags})
+        follower = SettingsFollower(GENERATION_SERVER, config, flags={"generation": flags})
         settings = follower.current
         operations, table = settings.operations, settings.generation
         configure_logging(service="generation", level=operations.log_level, form=operations.log_format)

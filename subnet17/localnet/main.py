@@ -13,7 +13,8 @@ from subnet17.errors import S17Error
 from subnet17.localnet.subnet import LocalSubnet
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
-from subnet17.settings import Settings, load_settings
+from subnet17.reload import SettingsFollower
+from subnet17.settings_uses import LOCAL_SUBNET
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WATCH_INTERVAL_S = 0.2
@@ -23,20 +24,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until SIGINT or SIGTERM; returns the exit code: 0 when told to stop, 1 on any failure."""
     given = _parser().parse_args(arguments)
     try:
-        settings = load_settings(given.config, flags=_flags(given))
-        configure_logging(
-            service="local-subnet",
-            level=settings.operations.log_level,
-            form=settings.operations.log_format,
-        )
-        cap_log_files(settings.operations.log_max_bytes, settings.operations.log_backups)
-        return serve(settings, fresh=given.fresh)
+        follower = SettingsFollower(LOCAL_SUBNET, given.config, flags=_flags(given))
+        operations = follower.current.operations
+        configure_logging(service="local-subnet", level=operations.log_level, form=operations.log_format)
+        cap_log_files(operations.log_max_bytes, operations.log_backups)
+        return serve(follower, fresh=given.fresh)
     except S17Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
 
 
-def serve(settings: Settings, *, fresh: bool = False) -> int:
+def serve(follower: SettingsFollower, *, fresh: bool = False) -> int:
     """Runs the subnet in this process, from its main thread, until SIGINT or SIGTERM.
 
     Returns:
@@ -46,6 +44,7 @@ def serve(settings: Settings, *, fresh: bool = False) -> int:
         ConfigError: a port is taken, or the ledger on disk can't be read.
     """
     log = get_logger()
+    settings = follower.current
     subnet = LocalSubnet(settings, fresh=fresh)
     told_to_stop = threading.Event()
     for number in STOP_SIGNALS:
@@ -62,6 +61,7 @@ def serve(settings: Settings, *, fresh: bool = False) -> int:
         # Slept, not waited for: a handler that sets an event its own thread waits for can block itself.
         while subnet.alive and not told_to_stop.is_set():
             time.sleep(WATCH_INTERVAL_S)
+            follower.look()
         log.info("stopping")
     if told_to_stop.is_set():
         return 0

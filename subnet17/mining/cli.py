@@ -15,18 +15,10 @@ from subnet17.ending import end_on_signals
 from subnet17.errors import ConfigError, S17Error, WalletError
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
-from subnet17.reload import EVERY_PROCESS, SettingsFollower
+from subnet17.reload import SettingsFollower
+from subnet17.settings_uses import MINER
 
 log = get_logger()
-
-USES = (
-    "miner",
-    "network",
-    *(f"{server}.{key}" for server in ("generation", "validation") for key in ("host", "port", "api_key")),
-    "operations.min_free_disk_bytes",
-    *EVERY_PROCESS,
-)
-"""What this process reads of the settings."""
 
 EXIT_USAGE = 2
 EXIT_FAILURE = 1
@@ -75,7 +67,7 @@ def mine(  # noqa: PLR0917 - typer calls it by name
         },
         "operations": {"log_level": "debug" if debug else None},
     }
-    follower = SettingsFollower(USES, config, flags=flags)
+    follower = SettingsFollower(MINER, config, flags=flags)
     operations = follower.current.operations
     configure_logging(service="subnet17-miner", level=operations.log_level, form=operations.log_format)
     cap_log_files(operations.log_max_bytes, operations.log_backups)

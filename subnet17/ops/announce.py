@@ -47,11 +47,15 @@ class Announcer:
         command: Sequence[str] = (),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._webhook_url = webhook_url
-        self._command = list(command)
+        self.change(webhook_url=webhook_url, command=command)
         self._sleep = sleep
         self._waiting: asyncio.Queue[Alert] = asyncio.Queue(WAITING)
         self.dropped = 0
+
+    def change(self, *, webhook_url: str, command: Sequence[str]) -> None:
+        """Tells others from now on: see `Announcer`."""
+        self._webhook_url = webhook_url
+        self._command = list(command)
 
     def tell(self, alert: Alert) -> None:
         """Logs an alert and queues it for the others. Returns at once."""

@@ -28,8 +28,9 @@ from subnet17.ops.accepted import Acceptance, find_acceptance
 from subnet17.ops.children import Children
 from subnet17.ops.orchestrator_cli import stop_all
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
-from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, fingerprint, list_processes, stop_order
+from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, list_processes, stop_order
 from subnet17.ops.state import Files, Orders
+from subnet17.ops.supervisor import why_outdated
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 
 HEALTHY_TIMEOUT_S = 300.0
@@ -174,7 +175,7 @@ def _set_journals_aside(settings: Settings) -> None:
 
 def _stop_outdated(processes: list[Process], settings: Settings, *, local: bool) -> None:
     """Apps of ours that run in the other mode or with other settings than those of now are started anew."""
-    wanted = {p.name: p.args for p in processes}
+    wanted = {p.name: p for p in processes}
     apps = pm2.list_apps()
     for name in _stop_order(settings):
         if (app := apps.get(name)) is None:
@@ -184,17 +185,17 @@ def _stop_outdated(processes: list[Process], settings: Settings, *, local: bool)
                 f"PM2 already runs an app {name} from {app.cwd}: stop it there, or use another PM2_HOME",
                 name=name,
             )
-        if why := _why_outdated(app, wanted.get(name), settings):
+        if why := _why_stop(app, wanted.get(name), settings):
             console.print(f"stopping {name}: {why}")
             pm2.delete_app(name)
 
 
-def _why_outdated(app: pm2.Pm2App, wanted_args: tuple[str, ...] | None, settings: Settings) -> str:
+def _why_stop(app: pm2.Pm2App, wanted: Process | None, settings: Settings) -> str:
     if not app.online:
         return f"it is {app.status}"
-    if app.args != wanted_args:
-        return "it runs in another mode"
-    return "" if app.settings == fingerprint(settings) else "its settings have changed"
+    if wanted is None:
+        return "it belongs to a local subnet"
+    return why_outdated(app.args, app.settings, wanted, settings)
 
 
 def _wait_healthy(processes: list[Process], timeout_s: float) -> None:

@@ -14,21 +14,13 @@ from enum import IntEnum
 from typing import Literal
 
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES
-from subnet17.ops.resources import Measure
+from subnet17.ops.resources import Measure, shown
 from subnet17.settings import OperationsTable
 
 CLEAR_SHARE = 0.05
 EARLY_DISK = 1.5
 """Told, and cleaned up, before the floor that stops the miner is reached."""
 HOTTER_DEG_C = 5.0
-UNITS = {
-    "_percent": (1.0, "%"),
-    "_bytes": (1e9, "GB"),
-    "_deg_c": (1.0, "°C"),
-    "_w": (1.0, "W"),
-    "_s": (1.0, "s"),
-}
-"""How a measure is shown, by the suffix of its name: divided by, and the unit."""
 
 Event = Literal["raised", "repeated", "over"]
 
@@ -103,8 +95,7 @@ class Alert:
         """One line for a person."""
         where = f" on {self.subject}" if self.subject else ""
         over = f", over after {self.lasted_s:.0f} s" if self.event == "over" else ""
-        by, unit = next((u for suffix, u in UNITS.items() if self.measure.endswith(suffix)), (1.0, ""))
-        now, limit = f"{self.value / by:.4g} {unit}".strip(), f"{self.limit / by:.4g} {unit}".strip()
+        now, limit = shown(self.measure, self.value), shown(self.measure, self.limit)
         return f"{self.name}{where}{over}: {self.measure} is {now}, limit {limit}"
 
     def as_json(self) -> dict[str, object]:
@@ -173,9 +164,21 @@ class Limits:
     """
 
     def __init__(self, limits: Iterable[Limit], *, hold_s: float, repeat_s: float) -> None:
+        self._watches: dict[tuple[str, str], _Watch] = {}
+        self.change(limits, hold_s=hold_s, repeat_s=repeat_s)
+
+    def change(self, limits: Iterable[Limit], *, hold_s: float, repeat_s: float) -> None:
+        """Judges by others from now on. What stands stays until its measure keeps the new limit.
+
+        Args:
+            limits, hold_s, repeat_s: See `Limits`.
+        """
         self._limits = list(limits)
         self._hold_s, self._repeat_s = hold_s, repeat_s
-        self._watches: dict[tuple[str, str], _Watch] = {}
+        by_name = {limit.name: limit for limit in self._limits}
+        self._watches = {key: watch for key, watch in self._watches.items() if key[0] in by_name}
+        for (name, _), watch in self._watches.items():
+            watch.limit = by_name[name]
 
     def judge(self, measures: Iterable[Measure], now_s: float) -> list[Alert]:
         """What is to be told now. A measure that could not be taken changes nothing.

@@ -28,7 +28,7 @@ class MinerHold:
 
     def __init__(self, settings: Settings, *, hold_for_s: float) -> None:
         self._url = base_url(settings.miner.host, settings.miner.port)
-        self._hold_for_s = hold_for_s
+        self.hold_for_s = hold_for_s
         headers = {"X-API-Key": settings.miner.api_key} if settings.miner.api_key else {}
         # a proxy of the environment is for the outside, not for our own processes
         self._client = httpx.AsyncClient(timeout=TIMEOUT_S, headers=headers, trust_env=False)
@@ -54,7 +54,7 @@ class MinerHold:
             "by": HOLDER,
             "tasks_at_once": TASKS_AT_ONCE[relief],
             "reason": reason[:MAX_REASON_CHARS],
-            "for_s": self._hold_for_s,
+            "for_s": self.hold_for_s,
         }
         held = await self._post("/hold/", body)
         self._holding = self._holding or held

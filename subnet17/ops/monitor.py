@@ -9,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
+
+from pydantic import BaseModel, ValidationError
 
 from subnet17.log import get_logger
 from subnet17.ops.announce import Announcer
@@ -31,8 +35,39 @@ MAX_HOLD_S = 86_400.0
 FLUSH_S = 5.0
 
 
+class MachineLook(BaseModel):
+    """The last look at the machine, for those who ask how it stands.
+
+    Attributes:
+        alerts: Those that stand, in words.
+        relief: What they ask of the miner: none, less_at_once or no_new_tasks.
+        next_within_s: The next look comes within this time, while somebody watches.
+    """
+
+    at_unix_s: float
+    measures: list[Measure]
+    alerts: list[str]
+    relief: str
+    next_within_s: float
+
+
+def read_last_look(settings: Settings) -> MachineLook | None:
+    """The last look; None where nobody watches now."""
+    try:
+        look = MachineLook.model_validate_json(_look_path(settings).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return look if 0 <= time.time() - look.at_unix_s <= look.next_within_s else None
+
+
+def _look_path(settings: Settings) -> Path:
+    return settings.data_dir / "orchestrator" / "machine.json"
+
+
 class Reader(Protocol):
     """Takes all measures."""
+
+    def follow(self, settings: Settings) -> None: ...
 
     async def read(self) -> list[Measure]: ...
 
@@ -57,22 +92,27 @@ class Monitor:
         announcer: Announcer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        operations = settings.operations
-        self._operations = operations
+        self._local = local
         self._clock = clock
         self._machine = machine or Machine(settings, local=local)
-        self._announcer = announcer or Announcer(
-            webhook_url=operations.alert_webhook_url, command=operations.alert_command
-        )
-        self._limits = Limits(
-            limits_of(operations, local=local),
+        self._announcer = announcer or Announcer()
+        self._limits = Limits((), hold_s=0.0, repeat_s=0.0)
+        self._miner = MinerHold(settings, hold_for_s=MAX_HOLD_S)
+        self._cleaned_s = float("-inf")
+        self._path = _look_path(settings)
+        self.follow(settings)
+
+    def follow(self, settings: Settings) -> None:
+        """Goes by changed settings from the next look on."""
+        self._operations = operations = settings.operations
+        self._machine.follow(settings)
+        self._announcer.change(webhook_url=operations.alert_webhook_url, command=operations.alert_command)
+        self._limits.change(
+            limits_of(operations, local=self._local),
             hold_s=operations.alert_hold_s,
             repeat_s=operations.alert_repeat_s,
         )
-        hold_for_s = min(HOLD_LOOKS * operations.resources_interval_s + LOOK_S, MAX_HOLD_S)
-        self._miner = MinerHold(settings, hold_for_s=hold_for_s)
-        self._measures: list[Measure] = []
-        self._cleaned_s = float("-inf")
+        self._miner.hold_for_s = min(HOLD_LOOKS * operations.resources_interval_s + LOOK_S, MAX_HOLD_S)
 
     async def run(self) -> None:
         """Looks every `resources_interval_s` until it is cancelled. A look that fails is logged."""
@@ -92,22 +132,29 @@ class Monitor:
 
     async def sample(self) -> list[Alert]:
         """One look: measures, tells what has changed, relieves. Gives back what was told."""
-        self._measures = await self._machine.read()
+        measures = await self._machine.read()
         now_s = self._clock()
-        alerts = self._limits.judge(self._measures, now_s)
+        alerts = self._limits.judge(measures, now_s)
         for alert in alerts:
             self._announcer.tell(alert)
+        self._keep(measures, now_s)
         await self._miner.ask(self._limits.relief, self._reason(now_s))
         await self._clean_up(now_s)
         return alerts
 
-    def as_json(self) -> dict[str, object]:
-        """The last look, for a status page: measures, standing alerts and what they ask of the miner."""
-        return {
-            "measures": [measure.as_json() for measure in self._measures],
-            "alerts": [alert.as_json() for alert in self._limits.standing(self._clock())],
-            "relief": self._limits.relief.name.lower(),
-        }
+    def _keep(self, measures: list[Measure], now_s: float) -> None:
+        look = MachineLook(
+            at_unix_s=time.time(),
+            measures=measures,
+            alerts=[alert.message for alert in self._limits.standing(now_s)],
+            relief=self._limits.relief.name.lower(),
+            next_within_s=self._operations.resources_interval_s + LOOK_S,
+        )
+        new = self._path.with_suffix(".new")
+        with suppress(OSError):  # on a full disk it is told all the same
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new.write_text(look.model_dump_json(), encoding="utf-8")
+            new.replace(self._path)
 
     def _reason(self, now_s: float) -> str:
         standing = [alert for alert in self._limits.standing(now_s) if alert.relief is not Relief.NONE]

@@ -36,6 +36,7 @@ from subnet17.ops.tuning.watch import profile_watchers
 from subnet17.ops.uptime import UptimeWatch
 from subnet17.reload import SettingsFollower
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
+from subnet17.settings_uses import ORCHESTRATOR
 
 EXIT_OK = 0
 EXIT_FAILURE = 1
@@ -58,7 +59,7 @@ Local = Annotated[bool, typer.Option("--local", help="Embedded back ends and a l
 @cli.command()
 def run(local: Local = False) -> int:
     """Keeps all processes up until SIGINT or SIGTERM. Adopts what runs already."""
-    follower = SettingsFollower(("operations",))
+    follower = SettingsFollower(ORCHESTRATOR)
     last_good.keep()
     _copy_stderr(follower.current)
     _configure_logging(follower.current)
@@ -120,6 +121,8 @@ async def _run(follower: SettingsFollower, *, local: bool) -> int:
         check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
         processes = list_processes(settings, local=local)
         supervisor = await choose_supervisor(settings, processes, local=local)
+        monitor = Monitor(settings, local=local)
+        follower.add(monitor.follow)
         log.info("orchestrator", supervisor=supervisor.kind, pid=os.getpid(), local=local)
         orchestrator = Orchestrator(
             settings,
@@ -129,7 +132,7 @@ async def _run(follower: SettingsFollower, *, local: bool) -> int:
             local=local,
             watchers=[
                 partial(_cap_log, settings),
-                Monitor(settings, local=local).run,
+                monitor.run,
                 follower.watch,
                 UptimeWatch(settings).run,
                 *profile_watchers(settings),

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from subnet17.ops.at_work import find_at_work
 from subnet17.ops.health import Caller, Health
+from subnet17.ops.monitor import MachineLook, read_last_look
 from subnet17.ops.processes import LOCAL_SUBNET, Process, list_processes
 from subnet17.ops.state import Files, ProcessState, State
 from subnet17.ops.supervisor import Seen
@@ -51,11 +52,13 @@ class Report:
     Attributes:
         supervisor: What runs the processes; empty while none runs.
         orchestrator: The `run` or other command that acts now; empty when none does.
+        machine: The last look at the machine; None where nobody watches it.
     """
 
     supervisor: str
     orchestrator: str
     rows: list[Row]
+    machine: MachineLook | None
 
     @property
     def healthy(self) -> bool:
@@ -64,7 +67,8 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
-        return {"healthy": self.healthy, **asdict(self)}
+        machine = self.machine.model_dump(mode="json") if self.machine else None
+        return {"healthy": self.healthy, **asdict(self), "machine": machine}
 
     def as_table(self) -> Group:
         """For people, in 80 columns; what there is to say of a process stands below, in full."""
@@ -76,13 +80,21 @@ class Report:
             cells = (str(row.pid or "-"), _span(row.uptime_s), str(row.restarts), row.address)
             table.add_row(row.name, f"[{colour}]{row.status}[/]", *cells)
         who = f"orchestrator: {self.orchestrator or 'none'}, supervisor: {self.supervisor or 'none'}"
-        return Group(table, *(Text(line) for row in self.rows if (line := _remark(row))), Text(who))
+        remarks = [line for row in self.rows if (line := _remark(row))]
+        return Group(table, *map(Text, [*remarks, *_tell_of(self.machine), who]))
 
 
 def _remark(row: Row) -> str:
     failures = f"recent failures: {row.recent_failures}" if row.recent_failures else ""
     said = "; ".join(part for part in (row.note, failures) if part)
     return f"{row.name}: {said}" if said else ""
+
+
+def _tell_of(machine: MachineLook | None) -> list[str]:
+    if machine is None:
+        return []
+    alerts = [f"alert: {message}" for message in machine.alerts]
+    return [f"machine: {', '.join(measure.text for measure in machine.measures)}", *alerts]
 
 
 async def make_report(settings: Settings, files: Files) -> Report:
@@ -103,7 +115,8 @@ async def make_report(settings: Settings, files: Files) -> Report:
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(trust_env=False, limits=limits) as client:
         rows = await asyncio.gather(*(_row(p, seen.get(p.name), state, client) for p in shown))
-    return Report(" and ".join(s.kind for s in at_work), holder, list(rows))
+    supervisors = " and ".join(s.kind for s in at_work)
+    return Report(supervisors, holder, list(rows), read_last_look(settings))
 
 
 def _forget_what_was_under_way(state: State) -> None:

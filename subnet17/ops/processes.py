@@ -13,17 +13,10 @@ import os
 import sys
 from dataclasses import dataclass
 
+from subnet17 import settings_uses
 from subnet17.errors import ConfigError, S17Error
 from subnet17.log_files import LOG_FILES_VARIABLE
-from subnet17.settings import (
-    LIVE,
-    PROJECT_ROOT,
-    SHORT_NAMES,
-    Settings,
-    base_url,
-    known_keys,
-    load_settings,
-)
+from subnet17.settings import LIVE, PROJECT_ROOT, SHORT_NAMES, Settings, base_url, load_settings
 from subnet17.settings_sources import CONFIG_VARIABLE, PREFIX
 
 GENERATION = "generation-server"
@@ -35,6 +28,8 @@ SETTINGS_VARIABLE = "SUBNET17_SETTINGS"
 """Given to each process so that PM2 can tell later which settings it was started with."""
 
 LOCAL_MINER_KEY = "//Miner"
+SUPERVISION = ("operations.log_dir", "operations.kill_timeout_s", "operations.max_restarts")
+"""What its supervisor is told for it when it starts."""
 MIN_UPTIME_S = 30
 """A process that ends sooner counts as a failed start."""
 FIRST_RESTART_DELAY_MS = 200
@@ -53,6 +48,7 @@ class Process:
         port: Its first port.
         ports: How many ports from `port` on it takes.
         health_path: Route that answers 200 once it is ready; None where it has none.
+        uses: Which settings it reads (settings_uses.py).
     """
 
     name: str
@@ -62,6 +58,7 @@ class Process:
     port: int
     ports: int = 1
     health_path: str | None = "/health/"
+    uses: tuple[str, ...] = ()
 
     @property
     def health_url(self) -> str | None:
@@ -81,15 +78,40 @@ def list_processes(settings: Settings, *, local: bool) -> list[Process]:
     scorer = ("--scorer", "embedded", "--renderer", "cpu") if local else ()
     chain = ("--chain", f"static:{neurons_file(settings)}", "--wallet.uri", LOCAL_MINER_KEY) if local else ()
     processes = [
-        Process(VALIDATION, "validation_server.py", scorer, validation.host, validation.port),
-        Process(GENERATION, "generation_server.py", backend, generation.host, generation.port),
+        Process(
+            VALIDATION,
+            "validation_server.py",
+            scorer,
+            validation.host,
+            validation.port,
+            uses=settings_uses.VALIDATION_SERVER,
+        ),
+        Process(
+            GENERATION,
+            "generation_server.py",
+            backend,
+            generation.host,
+            generation.port,
+            uses=settings_uses.GENERATION_SERVER,
+        ),
     ]
     if local:
-        count, port = settings.network.local_validators, settings.network.local_port
         processes.append(
-            Process(LOCAL_SUBNET, "local_subnet.py", (), "127.0.0.1", port, count, health_path=None)
+            Process(
+                LOCAL_SUBNET,
+                "local_subnet.py",
+                (),
+                "127.0.0.1",
+                settings.network.local_port,
+                settings.network.local_validators,
+                health_path=None,
+                uses=settings_uses.LOCAL_SUBNET,
+            )
         )
-    return [*processes, Process(MINER, "subnet17_miner.py", chain, miner.host, miner.port)]
+    return [
+        *processes,
+        Process(MINER, "subnet17_miner.py", chain, miner.host, miner.port, uses=settings_uses.MINER),
+    ]
 
 
 def stop_order(processes: list[Process]) -> list[Process]:
@@ -103,19 +125,26 @@ def neurons_file(settings: Settings) -> str:
     return str(settings.data_dir / "localnet" / "neurons.json")
 
 
-def fingerprint(settings: Settings) -> str:
-    """Short, and the same for settings that need no restart of each other; tells nothing of their values.
+def fingerprint(process: Process, settings: Settings) -> str:
+    """Short, and the same for settings that need no restart of the process; tells nothing of their values.
 
     A running process follows the live keys in its file, but not in the environment of its start.
     """
-    live = {table: set(known_keys(table, LIVE)) for table in type(settings).model_fields}
-    given = sorted(
-        f"{name}={value}"
-        for name, value in os.environ.items()
-        if name.startswith(PREFIX) or name in SHORT_NAMES
-    )
-    content = settings.model_dump_json(exclude=live) + "\n".join(given)
+    uses = (*process.uses, *SUPERVISION)
+    live = set(settings_uses.list_keys(uses, LIVE))
+    fixed = [pair for pair in settings_uses.list_keys(uses) if pair not in live]
+    values = {f"{table}.{key}": getattr(getattr(settings, table), key) for table, key in fixed}
+    given = {name: value for name, value in os.environ.items() if _key_of(name) in live}
+    content = json.dumps([values, given], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _key_of(variable: str) -> tuple[str, str]:
+    """Table and key that an environment variable sets, if it is one of ours."""
+    if variable in SHORT_NAMES:
+        return SHORT_NAMES[variable]
+    table, _, key = variable.removeprefix(PREFIX).lower().partition("__")
+    return (table, key) if variable.startswith(PREFIX) else ("", "")
 
 
 def log_files_of(process: Process, settings: Settings) -> list[str]:
@@ -128,7 +157,7 @@ def environment_of(process: Process, settings: Settings) -> dict[str, str]:
     config = {CONFIG_VARIABLE: os.environ[CONFIG_VARIABLE]} if CONFIG_VARIABLE in os.environ else {}
     return {
         "PYTHONUNBUFFERED": "1",
-        SETTINGS_VARIABLE: fingerprint(settings),
+        SETTINGS_VARIABLE: fingerprint(process, settings),
         LOG_FILES_VARIABLE: os.pathsep.join(log_files_of(process, settings)),
         **config,
     }

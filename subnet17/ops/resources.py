@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -22,6 +22,14 @@ from subnet17.settings import PROJECT_ROOT, Settings
 NETWORK_INTERVAL_S = 60.0
 CLOCK_INTERVAL_S = 600.0
 CONNECT_TIMEOUT_S = 5.0
+UNITS = {
+    "_percent": (1.0, "%"),
+    "_bytes": (1e9, "GB"),
+    "_deg_c": (1.0, "°C"),
+    "_w": (1.0, "W"),
+    "_s": (1.0, "s"),
+}
+"""How a measure is shown, by the suffix of its name: divided by, and the unit."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +46,20 @@ class Measure:
     subject: str
     value: float | None
 
-    def as_json(self) -> dict[str, object]:
-        """For status pages."""
-        return asdict(self)
+    @property
+    def text(self) -> str:
+        """For a person, such as "disk free 80 GB on /data"."""
+        label = self.name
+        for suffix in UNITS:
+            label = label.removesuffix(suffix)
+        value = "unknown" if self.value is None else shown(self.name, self.value)
+        return f"{label.replace('_', ' ')} {value}" + (f" on {self.subject}" if self.subject else "")
+
+
+def shown(name: str, value: float) -> str:
+    """A value with the unit that its measure's name says."""
+    by, unit = next((u for suffix, u in UNITS.items() if name.endswith(suffix)), (1.0, ""))
+    return f"{value / by:.4g} {unit}".strip()
 
 
 class Machine:
@@ -67,6 +86,13 @@ class Machine:
         self._most_gpus = 0
         self._remembered: dict[str, tuple[float, Measure]] = {}
         psutil.cpu_percent()  # the first call measures nothing: it marks the beginning
+
+    def follow(self, settings: Settings) -> None:
+        """Asks others over the network from the next look on where that has changed."""
+        asked = (self._settings.operations, settings.operations)
+        if len({(tuple(o.network_check_hosts), o.time_server) for o in asked}) > 1:
+            self._remembered.clear()
+        self._settings = settings
 
     async def read(self) -> list[Measure]:
         """All measures, in a second or so; the event loop goes on meanwhile."""

@@ -77,7 +77,7 @@ def why_outdated(args: tuple[str, ...], started_with: str, process: Process, set
     """
     if args != process.args:
         return "it runs in another mode"
-    return "" if started_with == fingerprint(settings) else "its settings have changed"
+    return "" if started_with == fingerprint(process, settings) else "its settings have changed"
 
 
 class Pm2Supervisor:

@@ -13,24 +13,27 @@ from contextlib import suppress
 from subnet17.errors import S17Error
 from subnet17.log import configure_logging
 from subnet17.ops.monitor import Monitor
-from subnet17.settings import Settings, load_settings
+from subnet17.reload import SettingsFollower
+from subnet17.settings_uses import ORCHESTRATOR
 
 
 def main() -> int:
     """Watches until SIGINT or SIGTERM; 2 for settings that can't be used."""
     try:
-        settings = load_settings()
+        follower = SettingsFollower(ORCHESTRATOR)
     except S17Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    operations = settings.operations
+    operations = follower.current.operations
     configure_logging(service="watch", level=operations.log_level, form=operations.log_format)
-    asyncio.run(_watch(settings))
+    asyncio.run(_watch(follower))
     return 0
 
 
-async def _watch(settings: Settings) -> None:
-    watching = asyncio.create_task(Monitor(settings).run())
+async def _watch(follower: SettingsFollower) -> None:
+    monitor = Monitor(follower.current)
+    follower.add(monitor.follow)
+    watching = asyncio.gather(monitor.run(), follower.watch())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, watching.cancel)
     with suppress(asyncio.CancelledError):

@@ -9,13 +9,11 @@ import typer
 from subnet17.errors import S17Error
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
-from subnet17.reload import EVERY_PROCESS, SettingsFollower
+from subnet17.reload import SettingsFollower
 from subnet17.serving.run import exit_with, serve
+from subnet17.settings_uses import VALIDATION_SERVER
 from subnet17.validation.app import create_app
 from subnet17.validation.choice import choose
-
-USES = ("validation", *EVERY_PROCESS)
-"""What this process reads of the settings."""
 
 
 def main(
@@ -30,7 +28,7 @@ def main(
     """Scores 3D assets: POST /validate_txt_to_3d_ply/ /validate_img_to_3d_ply/ /render_duel_view/."""
     try:
         flags = {"host": host, "port": port, "scorer": scorer, "renderer": renderer}
-        follower = SettingsFollower(USES, config, flags={"validation": flags})
+        follower = SettingsFollower(VALIDATION_SERVER, config, flags={"validation": flags})
         settings = follower.current
         operations, table = settings.operations, settings.validation
         configure_logging(service="validation", level=operations.log_level, form=operations.log_format)

@@ -343,27 +343,31 @@ def test_a_port_in_use_is_named(subnet: LocalSubnet, settings: Settings) -> None
         LocalSubnet(settings)
 
 
-def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def _wait_for(path: Path, process: subprocess.Popen[str], *, holds: str = "") -> None:
     for _ in range(300):
-        if path.exists():
+        if path.exists() and holds in path.read_text():
             return
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.1)
-    raise AssertionError(f"{path} was not written")
+    raise AssertionError(f"{path} was not written, or does not hold {holds!r}")
 
 
-def test_the_process_stops_with_0_on_sigterm(tmp_path: Path) -> None:
+def test_the_process_follows_its_file_and_stops_with_0_on_sigterm(tmp_path: Path) -> None:
     port = _free_ports()
+    config, said = tmp_path / "mining.toml", tmp_path / "said"
+    config.write_text("# nothing is set\n")
     process = subprocess.Popen(
         [*COMMAND, "--validators", "1", "--port", str(port), "--time-scale", "0.1"],
         cwd=PROJECT_ROOT,
-        env={**os.environ, "S17_OPERATIONS__DATA_DIR": str(tmp_path)},
-        stderr=subprocess.PIPE,
+        env={**os.environ, "S17_OPERATIONS__DATA_DIR": str(tmp_path), "S17_CONFIG": str(config)},
+        stderr=said.open("w"),
         stdout=subprocess.DEVNULL,
         text=True,
     )
     try:
         _wait_for(tmp_path / "localnet" / "neurons.json", process)
+        config.write_text('[operations]\nlog_level = "debug"\n')
+        _wait_for(said, process, holds="settings reloaded")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
     finally:

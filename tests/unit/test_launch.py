@@ -78,12 +78,15 @@ def test_what_runs_with_other_settings_is_started_anew_and_the_rest_stays(
     monkeypatch.setattr(pm2, "delete_app", deleted.append)
     for settings in (before, now):
         apps = {
-            p.name: pm2.Pm2App(p.name, "online", 1, 0, p.args, str(PROJECT_ROOT), fingerprint(settings))
+            p.name: pm2.Pm2App(p.name, "online", 1, 0, p.args, str(PROJECT_ROOT), fingerprint(p, settings))
             for p in processes
         }
         monkeypatch.setattr(pm2, "list_apps", lambda apps=apps: apps)
         launch._stop_outdated(processes, now, local=False)
-    assert deleted == ["subnet17-miner", "generation-server", "validation-server"]
+    assert deleted == [
+        "subnet17-miner",
+        "generation-server",
+    ]  # it reads nothing of what has changed: the other server
 
 
 def test_a_daemon_is_told_by_its_pid_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

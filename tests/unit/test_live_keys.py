@@ -24,12 +24,13 @@ from subnet17.gpu.pressure import LEVELS, Pressure
 from subnet17.log import configure_logging, log_style
 from subnet17.reload import SettingsFollower
 from subnet17.serving.workers import WorkerPool
-from subnet17.settings import LIVE, GenerationTable, Settings, known_keys
+from subnet17.settings import LIVE, GenerationTable, Settings
+from subnet17.settings_uses import GENERATION_SERVER, VALIDATION_SERVER, list_keys
 from subnet17.validation.app import create_app as create_validation_app
 from subnet17.validation.choice import CPU, EMBEDDED, Choice
 from tests.config_files import write_config
 
-SERVERS = ("generation", "validation", "operations")
+SERVERS = (*GENERATION_SERVER, *VALIDATION_SERVER)
 
 
 @dataclass
@@ -202,8 +203,7 @@ PROBES: dict[str, tuple[Any, Callable[[Bench], Awaitable[Any]]]] = {
 
 
 def test_each_live_key_of_the_servers_is_probed() -> None:
-    live = {f"{table}.{key}" for table in SERVERS for key in known_keys(table, LIVE)}
-    assert set(PROBES) == live
+    assert set(PROBES) == {f"{table}.{key}" for table, key in list_keys(SERVERS, LIVE)}
 
 
 @pytest.mark.parametrize("name", PROBES)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from peers import MINER, SPZ, key
 
+from subnet17 import settings_uses
 from subnet17.deadline import TIMEOUT_HEADER
 from subnet17.errors import PeerError, S17Error
 from subnet17.mining import worker
@@ -30,7 +31,7 @@ from subnet17.mining.strategy import Action, Decision
 from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
 from subnet17.mining.transport import Transport
 from subnet17.reload import SettingsFollower
-from subnet17.settings import LIVE, known_keys
+from subnet17.settings import LIVE
 from tests.config_files import write_config
 from tests.simulated import simulated_chain
 
@@ -65,7 +66,7 @@ async def bench_of(path: Path) -> AsyncIterator[Bench]:
         requests.append(request)
         return httpx.Response(200, json={"ready": True, "backend": "flux-hunyuan", "scorer": "reference"})
 
-    follower = SettingsFollower(("miner",), path, environ={})
+    follower = SettingsFollower(settings_uses.MINER, path, environ={})
     settings = follower.current
     client = httpx.AsyncClient(transport=httpx.MockTransport(reply))
     servers = Servers(settings, client=client)
@@ -118,6 +119,13 @@ def limit(name: str) -> Callable[[Bench], Awaitable[float]]:
         return float(getattr(limits[0], name))
 
     return told
+
+
+async def least_room(bench: Bench) -> float:
+    """The free bytes that the miner says it needs to go on."""
+    housekeeping = bench.miner._housekeeping
+    housekeeping._free_bytes = 0
+    return float(housekeeping.reason_not_to_pull.split("GB are free")[1].split(",")[1].split()[0])
 
 
 async def quality_factor(bench: Bench) -> bool:
@@ -201,29 +209,31 @@ def pruned(name: str) -> Callable[[Bench], Awaitable[float]]:
 
 
 PROBES: dict[str, tuple[Any, Any, Callable[[Bench], Awaitable[Any]]]] = {
-    "self_validation_min_score": (0.81, 0.81, limit("min_score")),
-    "max_candidates": (7, 7, limit("max_candidates")),
-    "early_stop_score": (0.99, 0.99, limit("enough_score")),
-    "retry_time_s": (11.0, 11.0, limit("retry_s")),
-    "quality_worth": (1.5, 1.5, limit("quality_worth")),
-    "market_aware": (True, True, quality_factor),
-    "target_generation_time": (3.0, 3.0, generation_time),
-    "generation_timeout_s": (44.0, 44.0, generation_limit),
-    "validation_timeout_s": (33.0, 33.0, validation_limit),
-    "metrics_interval_s": (7.0, 7.0, report_interval),
-    "drain_timeout_s": (9.0, 9.0, drain_time),
-    "journal_days": (3.0, 3.0, pruned("days")),
-    "journal_max_bytes": (10**9, 10**9, pruned("max_bytes")),
-    "min_validator_stake": (3000.0, {RICH}, listed),
-    "blocked_validators": ([RICH], {POOR}, listed),
-    "allowed_validators": ([RICH], {RICH}, listed),
-    "eject_after_failures": (2, 2, failures_until_ejected),
+    "miner.self_validation_min_score": (0.81, 0.81, limit("min_score")),
+    "miner.max_candidates": (7, 7, limit("max_candidates")),
+    "miner.early_stop_score": (0.99, 0.99, limit("enough_score")),
+    "miner.retry_time_s": (11.0, 11.0, limit("retry_s")),
+    "miner.quality_worth": (1.5, 1.5, limit("quality_worth")),
+    "miner.market_aware": (True, True, quality_factor),
+    "miner.target_generation_time": (3.0, 3.0, generation_time),
+    "miner.generation_timeout_s": (44.0, 44.0, generation_limit),
+    "miner.validation_timeout_s": (33.0, 33.0, validation_limit),
+    "miner.metrics_interval_s": (7.0, 7.0, report_interval),
+    "miner.drain_timeout_s": (9.0, 9.0, drain_time),
+    "miner.journal_days": (3.0, 3.0, pruned("days")),
+    "miner.journal_max_bytes": (10**9, 10**9, pruned("max_bytes")),
+    "miner.min_validator_stake": (3000.0, {RICH}, listed),
+    "miner.blocked_validators": ([RICH], {POOR}, listed),
+    "miner.allowed_validators": ([RICH], {RICH}, listed),
+    "miner.eject_after_failures": (2, 2, failures_until_ejected),
+    "operations.min_free_disk_bytes": (5 * 10**9, 5.0, least_room),
 }
 """Live key -> another value than its default, what is then seen, and how to see it."""
 
 
 def test_each_live_key_of_the_miner_is_probed() -> None:
-    assert set(PROBES) == set(known_keys("miner", LIVE))
+    live = {f"{table}.{key}" for table, key in settings_uses.list_keys(settings_uses.MINER, LIVE)}
+    assert set(PROBES) == live - {"operations.log_level"}  # the follower's own
 
 
 @pytest.mark.parametrize("name", PROBES)
@@ -237,7 +247,8 @@ async def test_a_live_key_changes_what_is_done(name: str, tmp_path: Path) -> Non
         assert await observe(bench) != seen
     path.write_text("")
     async with bench_of(path) as bench:
-        write_config(path, miner={name: value})
+        table, _, key = name.partition(".")
+        write_config(path, **{table: {key: value}})
         bench.follower.look()
         assert await observe(bench) == seen
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from subnet17.mining.metrics import Metrics
 from subnet17.mining.status import create_app
 from subnet17.ops.limits import Relief
 from subnet17.ops.miner_hold import MinerHold
-from subnet17.ops.monitor import HOLD_LOOKS, Monitor
+from subnet17.ops.monitor import HOLD_LOOKS, MachineLook, Monitor, read_last_look
 from subnet17.ops.resources import Measure
 from subnet17.settings import PROJECT_ROOT, Settings
 from tests.peers import app_peer
@@ -31,6 +32,7 @@ class Page:
         self.status = 200
         self.port = 0
         self.heard = asyncio.Event()
+        self.folder = Path()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError):
@@ -45,8 +47,9 @@ class Page:
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
+async def page(tmp_path: Path) -> AsyncIterator[Page]:
     page = Page()
+    page.folder = tmp_path
     server = await asyncio.start_server(page.answer, "127.0.0.1", 0)
     page.port = server.sockets[0].getsockname()[1]
     yield page
@@ -60,6 +63,9 @@ class Sick:
         self.free_bytes: float | None = 50e9
         self.broken = False
 
+    def follow(self, settings: Settings) -> None:
+        pass
+
     async def read(self) -> list[Measure]:
         if self.broken:
             raise RuntimeError("broken")
@@ -67,7 +73,7 @@ class Sick:
 
 
 def monitor_of(page: Page, machine: Sick, **operations: object) -> Monitor:
-    given = {"alert_hold_s": 0, "resources_interval_s": 0.01} | operations
+    given = {"alert_hold_s": 0, "resources_interval_s": 0.01, "data_dir": str(page.folder)} | operations
     tables = {"miner": {"port": page.port, "api_key": "k"}, "operations": given}
     return Monitor(Settings.model_validate(tables), machine=machine)
 
@@ -84,7 +90,11 @@ async def test_a_full_disk_holds_the_miner_until_there_is_room(page: Page) -> No
     assert (path, first["tasks_at_once"], first["by"], first["key"]) == ("/hold/", 0, "resources", True)
     assert first["for_s"] > HOLD_LOOKS * 0.01  # type: ignore[operator]
     assert second == first
-    assert monitor.as_json()["relief"] == "no_new_tasks"
+    look = read_last_look(Settings.model_validate({"operations": {"data_dir": str(page.folder)}}))
+    assert look is not None
+    assert look.relief == "no_new_tasks"
+    assert look.alerts[0].startswith("disk is running full on /: disk_free_bytes is 9 GB")
+    assert [measure.text for measure in look.measures] == ["disk free 9 GB on /"]
     machine.free_bytes = 12e9  # above the floor, below the early warning
     assert [alert.event for alert in await monitor.sample()] == ["over"]
     assert page.asked[-1][0] == "/resume/"
@@ -105,6 +115,20 @@ async def test_a_miner_that_did_not_hear_is_told_again(page: Page) -> None:
     await monitor.sample()
     await monitor.sample()
     assert [path for path, _ in page.asked] == ["/hold/", "/hold/", "/resume/", "/resume/"]
+
+
+def test_a_look_of_long_ago_tells_nothing_of_now(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"operations": {"data_dir": str(tmp_path)}})
+    assert read_last_look(settings) is None
+    path = tmp_path / "orchestrator" / "machine.json"
+    path.parent.mkdir()
+    look = MachineLook(at_unix_s=time.time(), measures=[], alerts=[], relief="none", next_within_s=60)
+    path.write_text(look.model_dump_json())
+    assert read_last_look(settings) == look
+    path.write_text(look.model_copy(update={"at_unix_s": time.time() - 61}).model_dump_json())
+    assert read_last_look(settings) is None
+    path.write_text("{")
+    assert read_last_look(settings) is None
 
 
 async def test_a_look_that_fails_ends_nothing(page: Page) -> None:

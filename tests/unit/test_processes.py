@@ -9,7 +9,7 @@ import pytest
 
 from subnet17.log_files import LOG_FILES_VARIABLE
 from subnet17.ops.processes import as_pm2_app, fingerprint, list_processes
-from subnet17.settings import PROJECT_ROOT, GenerationTable, OperationsTable, Settings
+from subnet17.settings import PROJECT_ROOT, Settings
 
 
 def test_every_process_is_a_script_of_the_project_run_by_this_python() -> None:
@@ -41,11 +41,34 @@ def test_each_process_is_told_which_files_take_its_output() -> None:
         assert env[LOG_FILES_VARIABLE].split(os.pathsep) == [app["out_file"], app["error_file"]]
 
 
-def test_a_change_that_running_processes_follow_by_themselves_asks_for_no_restart(
-    monkeypatch: pytest.MonkeyPatch,
+def changed_for(**tables: dict[str, object]) -> set[str]:
+    """The processes that a change of these keys has started anew."""
+    before, now = Settings(), Settings.model_validate(tables)
+    return {p.name for p in list_processes(now, local=True) if fingerprint(p, before) != fingerprint(p, now)}
+
+
+def test_a_change_restarts_the_processes_that_read_it_and_do_not_follow_it() -> None:
+    servers = {"generation-server", "validation-server"}
+    assert changed_for(operations={"log_level": "debug"}) == set()  # all follow it
+    assert changed_for(operations={"alert_webhook_url": "https://a.test"}) == set()  # none reads it
+    assert changed_for(generation={"splat_count": 9000}) == set()
+    assert changed_for(generation={"subfolder": "hunyuan3d-dit-v2-0-turbo"}) == {"generation-server"}
+    assert changed_for(generation={"port": 9000}) == {"generation-server", "subnet17-miner"}
+    assert changed_for(network={"local_time_scale": 0.5}) == {"local-subnet", "subnet17-miner"}
+    assert changed_for(operations={"log_format": "json"}) == servers | {"local-subnet", "subnet17-miner"}
+    assert changed_for(operations={"kill_timeout_s": 90}) == servers | {"local-subnet", "subnet17-miner"}
+
+
+@pytest.mark.parametrize("variable", ["S17_GENERATION__SPLAT_COUNT", "s17_ignored"])
+def test_a_live_key_of_the_environment_is_not_followed(
+    variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = fingerprint(Settings())
-    assert fingerprint(Settings(operations=OperationsTable(log_level="debug"))) == started
-    assert fingerprint(Settings(generation=GenerationTable(port=9000))) != started
-    monkeypatch.setenv("S17_OPERATIONS__LOG_LEVEL", "debug")  # only the file is followed
-    assert fingerprint(Settings(operations=OperationsTable(log_level="debug"))) != started
+    generation, validation = (
+        next(p for p in list_processes(Settings(), local=False) if p.name == name)
+        for name in ("generation-server", "validation-server")
+    )
+    before = fingerprint(generation, Settings()), fingerprint(validation, Settings())
+    monkeypatch.setenv(variable, "9000")
+    now = fingerprint(generation, Settings()), fingerprint(validation, Settings())
+    assert (now[0] != before[0]) == variable.startswith("S17_")
+    assert now[1] == before[1]
