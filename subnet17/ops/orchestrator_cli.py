@@ -31,7 +31,7 @@ from subnet17.ops.orchestrator import Orchestrator
 from subnet17.ops.orchestrator_status import Report, make_report
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk
 from subnet17.ops.processes import Process, find_name, list_processes
-from subnet17.ops.state import Files, Orders
+from subnet17.ops.state import Files, Orders, State
 from subnet17.ops.tuning.watch import profile_watchers
 from subnet17.ops.uptime import UptimeWatch
 from subnet17.reload import SettingsFollower
@@ -193,18 +193,28 @@ def _time_to_settle_s(settings: Settings, names: list[str]) -> float:
 
 
 def _wait_done(files: Files, orders: Orders, names: list[str], timeout_s: float) -> bool:
-    """Waits for the living `run`; returns False when it has ended without having done it."""
+    """Waits for the living `run`, telling for what; False when it has ended without having done it."""
     deadline_s = time.monotonic() + timeout_s
+    told = ""
     while time.monotonic() < deadline_s:
         alive, state = files.holder, files.read_state()
         if state.orders_done >= orders.number and state.is_settled(names):
             return True
         if not alive:
             return False
+        if (waiting := _waiting_for(state, orders, names, alive)) != told:
+            told = waiting
+            print(f"waiting for {waiting}", file=sys.stderr)  # noqa: T201
         time.sleep(POLL_S)
     raise S17Error(
         f"{', '.join(names)}: not settled after {timeout_s:.0f} s; see {files.folder / 'state.json'}"
     )
+
+
+def _waiting_for(state: State, orders: Orders, names: list[str], holder: str) -> str:
+    if state.orders_done < orders.number:
+        return f"{holder} to do it"
+    return ", ".join(f"{n} ({state.of(n).doing})" for n in names if not state.is_settled([n]))
 
 
 async def _obey(

@@ -171,7 +171,9 @@ def test_commands_name_processes_either_way_with_and_without_a_run(house: House)
     house.run()
     house.wait_healthy()
     assert house.pids()[GENERATION] == first
-    assert house.call("restart", "--process", "generation-server").returncode == 0
+    again = house.call("restart", "--process", "generation-server")
+    assert again.returncode == 0
+    assert f"waiting for run (pid {house.running.pid}) to do it" in again.stderr  # type: ignore[union-attr]
     assert house.pids()[GENERATION] != first
     assert house.call("stop", "--process", "subnet17_miner").returncode == 0
     assert set(house.pids()) == {GENERATION, VALIDATION}
