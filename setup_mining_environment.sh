@@ -73,6 +73,7 @@ make_python() {
     if command -v conda >/dev/null 2>&1; then
         conda env list | awk -v wanted="$CONDA_ENV" '$1 == wanted {found = 1} END {exit !found}' || {
             echo "making the conda environment $CONDA_ENV" >&2
+            rm -f "$TOOLS/installed" # of an environment that is no more
             conda create -y -q -n "$CONDA_ENV" python=3.11 >&2 ||
                 fail "conda can't make the environment $CONDA_ENV"
         }
@@ -82,6 +83,7 @@ make_python() {
         if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
             local base
             base="$(system_python)"
+            rm -f "$TOOLS/installed" # of an environment that is no more
             "$base" -m venv .venv >&2 || fail "can't make .venv. Debian/Ubuntu: apt-get install python3-venv"
         fi
         echo "$ROOT/.venv/bin/python"

@@ -14,7 +14,7 @@ WITHIN_S = 20.0
 
 async def kill_at_work() -> None:
     """Waits until a worker computes, then kills all of them: a job that no worker has begun costs nothing."""
-    workers = [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
+    workers = [process for process in psutil.Process().children() if _is_worker(process)]
     before_s = {worker.pid: _cpu_s(worker) for worker in workers}
     try:
         async with asyncio.timeout(WITHIN_S):
@@ -24,6 +24,13 @@ async def kill_at_work() -> None:
         pytest.fail(f"none of {len(workers)} workers began the job")
     for worker in workers:
         worker.kill()
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # one that has just ended
+        return False
 
 
 def _cpu_s(worker: psutil.Process) -> float:

@@ -20,6 +20,10 @@ from subnet17.errors import PeerError, PeerReplyError, PeerTimeoutError
 from subnet17.ops.processes import GENERATION, MINER, VALIDATION, Process
 from subnet17.settings import ServerTable, Settings, base_url
 
+ENDS = ("succeeded", "failed", "refused")
+"""What counts a job that has ended. Others count callers who were sent away while one is stuck."""
+PROGRESS = ("metrics", "tasks_in_work", "tasks_left_over", "submissions_waiting", "validators")
+"""Parts of the miner's page that stand still when the mining does: free disk or a hold's time does not."""
 JOB_SLACK_S = 30.0
 """A server ends a job at request_timeout_s by itself; one that runs so much longer is stuck."""
 
@@ -168,7 +172,7 @@ class ServerProbe:
             self._interval_s = (
                 0.0  # an operator who wants idle models moved out does not want them called back
             )
-        self._jobs: dict[str, Any] = {}
+        self._jobs: dict[str, int] = {}
         self._moved_s = self._proved_s = clock()
 
     async def check(self) -> Health:
@@ -179,10 +183,10 @@ class ServerProbe:
         try:
             page = await self._caller.status(self._table.api_key)
             running, waiting = int(page["queue"]["running"]), int(page["queue"]["waiting"])
-            jobs = dict(page["jobs"])
+            jobs = {name: int(page["jobs"].get(name, 0)) for name in ENDS}
         except PeerTimeoutError as error:
             return Health("silent", error.message)
-        except (PeerError, KeyError, TypeError, ValueError) as error:
+        except (PeerError, KeyError, TypeError, ValueError, AttributeError) as error:
             return Health("stuck", f"/status/ can't be used: {error}")
         self._note(jobs, running)
         still_s = self._clock() - self._moved_s
@@ -190,7 +194,7 @@ class ServerProbe:
             return Health("stuck", f"{running} jobs run and none has ended for {still_s:.0f} s")
         return await self._work() if not running and not waiting and self._is_due() else HEALTHY
 
-    def _note(self, jobs: dict[str, Any], running: int) -> None:
+    def _note(self, jobs: dict[str, int], running: int) -> None:
         now_s = self._clock()
         if not running or jobs != self._jobs:
             self._moved_s = now_s
@@ -249,7 +253,7 @@ class MinerProbe:
             return Health("silent", error.message)
         except PeerError as error:
             return Health("stuck", error.message)
-        now_s, counters = self._clock(), list(_whole_numbers(page))
+        now_s, counters = self._clock(), list(_whole_numbers([page.get(part) for part in PROGRESS]))
         if counters != self._counters or not _should_move(page):
             self._counters, self._moved_s = counters, now_s
         still_s = now_s - self._moved_s
@@ -268,7 +272,7 @@ def _should_move(page: dict[str, Any]) -> bool:
 
 
 def _whole_numbers(page: Any) -> Iterator[int]:
-    """All counters of a page: what is measured, such as a time, is no whole number."""
+    """All counters: what is measured, such as a time, is no whole number."""
     if isinstance(page, int) and not isinstance(page, bool):
         yield page
     elif isinstance(page, dict | list):

@@ -47,7 +47,8 @@ class Keeper:
         state: What is remembered of it; changed in place.
         save: Called after each change of `state`.
         client: For the checks.
-        after: Keepers of the processes that start before this one.
+        before: Gives those that keep the processes which start before this one, as they are now: an order
+            may replace one while this waits for it.
     """
 
     def __init__(
@@ -59,18 +60,18 @@ class Keeper:
         state: ProcessState,
         save: Callable[[], None],
         client: httpx.AsyncClient,
-        after: list[Keeper],
+        before: Callable[[], list[Keeper]],
     ) -> None:
         self.process = process
         self.settled = asyncio.Event()
-        """Set once it is healthy, or put aside, or not to be started: the next in the order may start."""
+        """Set once it is healthy, put aside, not to be started, or not kept any more: the next may start."""
         self._describe = describe
         self._settings = describe()[1]
         self._supervisor = supervisor
         self._state = state
         self._save = save
         self._client = client
-        self._after = after
+        self._before = before
         self._limits = CrashLimits.of(self._settings.operations)
         self._pid = 0
         self._probe: Probe | None = None
@@ -83,10 +84,18 @@ class Keeper:
 
     async def keep(self) -> None:
         """Until it is cancelled."""
-        if self._after:
-            self._tell("waiting", f"for {', '.join(k.process.name for k in self._after)}")
-        for keeper in self._after:
-            await keeper.settled.wait()
+        try:
+            await self._wait_for_turn()
+            await self._keep_on()
+        finally:
+            self.settled.set()
+
+    async def _wait_for_turn(self) -> None:
+        while waiting := [k for k in self._before() if not k.settled.is_set()]:
+            self._tell("waiting", f"for {', '.join(k.process.name for k in waiting)}")
+            await waiting[0].settled.wait()
+
+    async def _keep_on(self) -> None:
         while True:
             try:
                 pause_s = await self._look()

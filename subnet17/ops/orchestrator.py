@@ -125,7 +125,7 @@ class Orchestrator:
         await self.stop(strays)
 
     def _keep(self, group: asyncio.TaskGroup, processes: list[Process]) -> None:
-        """Makes keepers for these, each waiting for those before it."""
+        """Makes keepers for these, each waiting for those that start before it."""
         for process in processes:
             keeper = Keeper(
                 process,
@@ -134,12 +134,16 @@ class Orchestrator:
                 state=self.state.of(process.name),
                 save=self._save,
                 client=self._client,
-                after=[self._keepers[p.name] for p in processes[: processes.index(process)]],
+                before=partial(self._keepers_before, process),
             )
             self.state.of(process.name).doing = "waiting"
             self._keepers[process.name] = keeper
             self._tasks[process.name] = group.create_task(keeper.keep(), name=process.name)
         self._save()
+
+    def _keepers_before(self, process: Process) -> list[Keeper]:
+        earlier = self._processes[: self._processes.index(process)]
+        return [self._keepers[p.name] for p in earlier if p.name in self._keepers]
 
     def _describe(self, name: str) -> tuple[Process, Settings]:
         """A process and the settings that it reads when it starts now: the file may have changed."""

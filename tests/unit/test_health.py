@@ -94,6 +94,8 @@ async def test_a_job_that_outlives_its_servers_own_limit_is_stuck(service: Servi
     service.status["settings"] = {"live": {"generation.request_timeout_s": 300.0}}  # it was raised meanwhile
     assert (await probe.check()).outcome == "healthy"
     del service.status["settings"]
+    service.status["jobs"] |= {"shed": 3, "abandoned": 1}  # who is sent away meanwhile proves nothing
+    assert (await probe.check()).outcome == "stuck"
     service.status["jobs"]["failed"] = 1  # any end of a job is progress
     assert (await probe.check()).outcome == "healthy"
 
@@ -206,6 +208,8 @@ async def test_any_counter_that_moves_is_progress(
     service.now_s = 1799.0
     assert (await probe.check()).outcome == "healthy"
     service.status["metrics"]["speed"] = 2.5  # a measure that drifts is none
+    # nor is what goes on without the mining: the disk's room, a hold's time, blocks on the chain
+    service.status |= {"journal": {"free_bytes": 7}, "holds": [{"left_s": 9}], "seat": {"immune_blocks": 4}}
     service.now_s = 1800.0
     assert (await probe.check()).outcome == "stuck"
 

@@ -229,6 +229,7 @@ class Pages:
     """Both servers as the optimizer sees them.
 
     scores: By profile. broken: Each request fails. running: Jobs of others. jobs: Requests so far.
+    others: Jobs of others that come with each request.
     """
 
     config: Path
@@ -239,6 +240,7 @@ class Pages:
     running: int = 0
     ready: bool = True
     jobs: int = 0
+    others: int = 0
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -264,7 +266,7 @@ class Pages:
 
         @app.post("/generate/")
         async def generate(request: Request) -> Response:
-            self.jobs += 1
+            self.jobs += 1 + self.others
             if self.broken:
                 return JSONResponse({"error": {"message": "out of paint"}}, status_code=500)
             return Response(str((await request.json()).get("profile") or in_force()))
@@ -363,6 +365,22 @@ async def test_servers_that_cant_be_measured_are_told_and_give_an_exit_code(
         assert config.read_text() == before
         if how.get("running"):
             assert await call(config, "--force") == 0
+
+
+async def test_what_others_jobs_have_spoiled_is_not_told_as_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with house(tmp_path, others=1) as (_, config):
+        before = config.read_text()
+        assert await call(config, "--apply", "--json") == 3
+        tree = json.loads(capsys.readouterr().out)
+        assert "jobs of others ran meanwhile" in tree["not_measured"]
+        assert (tree["benchmark"], tree["applied"], config.read_text()) == ({}, [], before)
+        assert await call(config, "--profile", "quality", "--json") == 3  # the operator's own choice stands
+        assert "jobs of others" in json.loads(capsys.readouterr().out)["not_measured"]
+        assert 'profile = "quality"' in config.read_text()
+        assert await call(config, "--force", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["benchmark"]["quality"]["jobs_of_others_meanwhile"] > 0
 
 
 async def test_servers_that_are_down_and_a_read_only_file_are_told(

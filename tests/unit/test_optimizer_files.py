@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sqlite3
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -242,6 +243,18 @@ async def test_a_journal_alone_is_shown_and_judged(tmp_path: Path) -> None:
     assert "duel rating" in shown
     changes = [p.changes for p in proposals_of(found)]
     assert changes == [{"miner.self_validation_min_score": 0.75}, {"miner.max_candidates": 5}]
+
+
+async def test_a_task_for_which_nothing_was_generated_makes_no_generation_faster(tmp_path: Path) -> None:
+    await write_journal(tmp_path, {"Odd": ["accepted"] * 5}, [])
+    with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
+        journal.execute("DELETE FROM candidate WHERE task_id IN (SELECT task_id FROM candidate LIMIT 2)")
+    journal.close()
+    sample = read_history(tmp_path, since_s=0, until_s=1_700_003_600 + 600).sample
+    assert [piece.generation_s is None for piece in sample.pieces].count(True) == 2
+    known = [piece.generation_s for piece in sample.pieces if piece.generation_s is not None]
+    assert sample.generation_s is not None
+    assert (sample.generation_s.mean, sample.generation_s.count) == (sum(known) / 3, 3)
 
 
 def proposals_of(found: history.History) -> list[Proposal]:

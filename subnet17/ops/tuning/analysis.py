@@ -131,7 +131,6 @@ async def analyse(
     history: History | None,
     no_history: str,
     *,
-    force: bool,
     on_piece: Callable[[], None] = lambda: None,
 ) -> Analysis:
     """Measures and judges. Servers that can't be measured leave a `problem`, never an exception.
@@ -139,14 +138,13 @@ async def analyse(
     Args:
         servers: The benchmark asks these.
         history: What the journal tells; `no_history` why it tells nothing.
-        force: Also when they have other work.
         on_piece: Called after each request of the benchmark.
     """
     found = Analysis(Targets.of(settings), terms_of(settings, history), history=history)
     found.no_history = no_history
     found.uptime = read_uptime(settings).shares(days=UPTIME_DAYS, now_s=time.time())
     try:
-        await servers.check(force=force)
+        await servers.check()
         found.profile = await servers.profile()
         for profile in PROFILES:
             found.samples[profile] = await servers.measure(profile, on_piece=on_piece)

@@ -72,7 +72,7 @@ class Run:
     def servers(self) -> RunningServers:
         """A client of the running servers."""
         fit_score = fit_score_of(self.settings, self.history)
-        return RunningServers(self.settings, fit_score=fit_score, requests=self.requests)
+        return RunningServers(self.settings, fit_score=fit_score, requests=self.requests, force=self.force)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -124,9 +124,7 @@ async def _analyse(run: Run, *, apply: bool, as_json: bool) -> int:
         _say("a trial is under way, or was killed (the next run that changes settings puts back its values)")
     async with run.servers() as servers:
         with _progress("measuring", len(PROFILES) * (run.requests + 1), as_json) as advance:
-            found = await analyse(
-                run.settings, servers, run.history, run.no_history, force=run.force, on_piece=advance
-            )
+            found = await analyse(run.settings, servers, run.history, run.no_history, on_piece=advance)
         found.proposals = [_with_evidence(run, p, servers.backend) for p in found.proposals]
         if not as_json:
             Console().print(as_report(found))
@@ -192,17 +190,24 @@ async def _switch(run: Run, profile: str, *, as_json: bool) -> int:
             return EXIT_OK
         async with run.servers() as servers:
             try:
-                await servers.check(force=run.force)
+                await servers.check()
             except S17Error as error:
-                run.file.write({PROFILE: profile})
-                _say(f"written: {PROFILE} = {profile}; not measured: {error.message}")
-                if as_json:
-                    _print_json({"changes": {PROFILE: profile}, "not_measured": error.message})
-                return EXIT_BUSY if isinstance(error, OverloadedError) else EXIT_NOT_MEASURED
-            outcome = await _try(run, servers, {PROFILE: profile}, keep=lambda _: True)
+                return _switch_unmeasured(run, profile, error, as_json=as_json)
+            try:
+                outcome = await _try(run, servers, {PROFILE: profile}, keep=lambda _: True)
+            except OverloadedError as error:
+                return _switch_unmeasured(run, profile, error, as_json=as_json)
     if as_json:
         _print_json(outcome.as_json(run.terms))
     return EXIT_OK
+
+
+def _switch_unmeasured(run: Run, profile: str, why: S17Error, *, as_json: bool) -> int:
+    run.file.write({PROFILE: profile})
+    _say(f"written: {PROFILE} = {profile}; not measured: {why.message}")
+    if as_json:
+        _print_json({"changes": {PROFILE: profile}, "not_measured": why.message})
+    return EXIT_BUSY if isinstance(why, OverloadedError) else EXIT_NOT_MEASURED
 
 
 async def _search(run: Run, tries: int, *, apply: bool, as_json: bool) -> int:
@@ -215,7 +220,7 @@ async def _search(run: Run, tries: int, *, apply: bool, as_json: bool) -> int:
 
     with run.changing():
         async with run.servers() as servers:
-            await servers.check(force=run.force)
+            await servers.check()
             if not run.force and await servers.miner_pulls():
                 raise OverloadedError(
                     "the miner takes tasks: stop it first, or --force tries settings on them"

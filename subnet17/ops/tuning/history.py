@@ -188,7 +188,7 @@ def _by_validator(rows: list[sqlite3.Row]) -> dict[str, ValidatorHistory]:
 def _piece(row: sqlite3.Row) -> Piece:
     return Piece(
         name=row["task_id"],
-        generation_s=row["generation_s"] or 0.0,
+        generation_s=row["generation_s"],
         score=row["score"] or 0.0,
         fit=row["verdict"] == "accepted",
     )

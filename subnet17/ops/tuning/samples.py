@@ -38,19 +38,19 @@ class Piece:
 
     Attributes:
         name: Of prompt and seed, or of a task: pieces of one name can be compared.
-        generation_s: From request to reply.
+        generation_s: From request to reply; None where nothing was generated.
         score: 0 where nothing came of it.
         fit: Whether it was accepted, or would be submitted.
     """
 
     name: str
-    generation_s: float
+    generation_s: float | None
     score: float
     fit: bool
 
     def worth(self, terms: Terms) -> float:
         """See the module."""
-        over = max(0.0, self.generation_s / terms.target_s - 1)
+        over = max(0.0, (self.generation_s or 0.0) / terms.target_s - 1)
         return terms.quality_factor * self.score - over - (not self.fit)
 
 
@@ -91,8 +91,8 @@ class Sample:
 
     @property
     def generation_s(self) -> Figure | None:
-        """Seconds per asset."""
-        return figure_of([p.generation_s for p in self.pieces])
+        """Seconds per asset that was generated."""
+        return figure_of([p.generation_s for p in self.pieces if p.generation_s is not None])
 
     @property
     def score(self) -> Figure | None:

@@ -152,8 +152,10 @@ class RealMachine:
             read_journal, settings, hotkey=self._hotkey, since_s=since_s + SETTLE_S, until_s=time.time()
         )
         fit_score = fit_score_of(settings, history)
-        async with RunningServers(settings, fit_score=fit_score, requests=self._requests) as servers:
-            await servers.check(force=self._force)
+        async with RunningServers(
+            settings, fit_score=fit_score, requests=self._requests, force=self._force
+        ) as servers:
+            await servers.check()
             profile = await servers.profile()
             samples = {name: await servers.measure(name) for name in PROFILES}
         real = history.sample.pieces[-MOST_TASKS:] if history else ()
