@@ -310,26 +310,26 @@ class OperationsTable(Table):
     supervisor: Literal["auto", "pm2", "own"] = Field(
         "auto", description="What restarts processes that crash; auto: PM2 where it is there."
     )
-    health_interval_s: Seconds = Field(10.0, description="Between two health checks of a process.")
-    health_timeout_s: Seconds = Field(10.0, description="For the answer to a health check.")
-    health_failures: int = Field(
+    health_interval_s: Live[Seconds] = Field(10.0, description="Between two health checks of a process.")
+    health_timeout_s: Live[Seconds] = Field(10.0, description="For the answer to a health check.")
+    health_failures: Live[int] = Field(
         3, ge=1, le=100, description="Failed checks in a row after which a process is restarted."
     )
-    work_check_interval_s: float = Field(
+    work_check_interval_s: Live[float] = Field(
         600.0,
         ge=0,
         le=86_400,
         description="An idle server gets a small real request when nothing else has proved for so long that"
         " it can work; 0: never.",
     )
-    stall_timeout_s: Seconds = Field(
+    stall_timeout_s: Live[Seconds] = Field(
         900.0, description="A miner that could go on and has not moved for so long is restarted."
     )
-    crash_loop_failures: int = Field(
+    crash_loop_failures: Live[int] = Field(
         5, ge=2, le=100, description="Failures of a process within the window that put it aside."
     )
-    crash_loop_window_s: Seconds = Field(600.0, description="Window in which failures are counted.")
-    crash_loop_pause_s: Seconds = Field(
+    crash_loop_window_s: Live[Seconds] = Field(600.0, description="Window in which failures are counted.")
+    crash_loop_pause_s: Live[Seconds] = Field(
         600.0, description="How long a process stays aside the first time; doubles up to six hours."
     )
     resources_interval_s: Live[Seconds] = Field(15.0, description="Between two looks at the machine.")

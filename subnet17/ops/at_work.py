@@ -27,19 +27,23 @@ async def find_at_work(settings: Settings, processes: list[Process], *, local: b
     return [supervisor for supervisor in candidates if await supervisor.look()]
 
 
-async def choose_supervisor(settings: Settings, processes: list[Process], *, local: bool) -> Supervisor:
+async def choose_supervisor(
+    settings: Settings, processes: list[Process], *, local: bool, wanted: str
+) -> Supervisor:
     """The one that starts processes from now on.
 
+    Args:
+        wanted: pm2, own, or auto: what runs something already, else PM2 where it is installed.
+
     Raises:
-        ConfigError: something runs under the other one than the settings ask for; or there is no PM2.
+        ConfigError: something runs under another one than is wanted; or there is no PM2.
         PeerError: PM2 fails.
     """
-    wanted = settings.operations.supervisor
     at_work = await find_at_work(settings, processes, local=local)
     kinds = [supervisor.kind for supervisor in at_work]
     if len(at_work) > 1 or (at_work and wanted not in {"auto", *kinds}):
         raise ConfigError(
-            f"processes run already under {' and '.join(kinds)}, operations.supervisor is {wanted}: "
+            f"processes run already under the supervisor {' and '.join(kinds)}, wanted is {wanted}: "
             "stop them first (mining_orchestrator.py stop)",
             running=kinds,
             wanted=wanted,

@@ -28,7 +28,7 @@ from subnet17.ops.processes import (
     environment_of,
     log_files_of,
 )
-from subnet17.ops.supervisor import Seen, is_alive, why_outdated
+from subnet17.ops.supervisor import Seen, is_alive
 from subnet17.settings import PROJECT_ROOT, Settings
 
 log = get_logger()
@@ -43,9 +43,10 @@ MAX_RESTART_DELAY_S = 15.0
 
 @dataclass
 class _Child:
-    """A process that should run."""
+    """A process that should run, with these settings."""
 
     process: Process
+    settings: Settings
     handle: psutil.Process | None = None
     started_s: float = field(default_factory=time.monotonic)
     restarts: int = 0
@@ -72,29 +73,25 @@ class Children:
     def __init__(self, settings: Settings, processes: list[Process]) -> None:
         self._settings = settings
         self._children: dict[str, _Child] = {}
-        self._outdated: dict[str, str] = {}
         running = self._find_running()
         for process in processes:
             if (handle := running.get(process.name)) is not None:
-                self._children[process.name] = _Child(process, handle)
-                self._outdated[process.name] = self._why_outdated(handle, process)
+                self._children[process.name] = _Child(process, settings, handle)
 
     async def look(self) -> dict[str, Seen]:
         """All that should run, by name."""
         return {name: self._seen(child) for name, child in self._children.items()}
 
     def _seen(self, child: _Child) -> Seen:
-        name = child.process.name
-        if pid := child.pid:
-            return Seen("up", pid, child.restarts, child.ended, self._outdated.get(name, ""))
+        if (pid := child.pid) and child.handle is not None:
+            return Seen("up", pid, child.restarts, child.ended, *_started_with(child.handle))
         gave_up = child.failed_starts >= self._settings.operations.max_restarts
         return Seen("given_up" if gave_up else "between", 0, child.restarts, child.ended)
 
-    async def start(self, process: Process) -> None:
+    async def start(self, process: Process, settings: Settings) -> None:
         """Starts a process, after what is left of an earlier one has ended."""
         await self.stop(process)
-        self._outdated.pop(process.name, None)
-        self._children[process.name] = _Child(process, self._spawn(process))
+        self._children[process.name] = _Child(process, settings, self._spawn(process, settings))
 
     async def stop(self, process: Process) -> None:
         """SIGTERM, and SIGKILL for its whole session after the kill timeout. SIGTERM is sent once only."""
@@ -137,7 +134,7 @@ class Children:
             child.restart_at_s = float("inf")
             child.started_s = now_s
             try:
-                child.handle = self._spawn(child.process)
+                child.handle = self._spawn(child.process, child.settings)
             except OSError as error:  # no memory, no more processes
                 log.error("can't be started", process=child.process.name, why=str(error))
                 self._plan_restart(child, now_s)
@@ -169,16 +166,14 @@ class Children:
         if child.failed_starts < self._settings.operations.max_restarts:
             child.restart_at_s = now_s + child.delay_s
 
-    def _spawn(self, process: Process) -> psutil.Process:
-        self._settings.log_dir.mkdir(parents=True, exist_ok=True)
-        out_file, error_file = log_files_of(process, self._settings)
+    def _spawn(self, process: Process, settings: Settings) -> psutil.Process:
+        settings.log_dir.mkdir(parents=True, exist_ok=True)
+        out_file, error_file = log_files_of(process, settings)
         with Path(out_file).open("ab") as out, Path(error_file).open("ab") as err:
             return psutil.Popen(
                 [sys.executable, process.script, *process.args],
                 cwd=PROJECT_ROOT,
-                env=dict(os.environ)
-                | environment_of(process, self._settings)
-                | {MARK: self._mark(process.name)},
+                env=dict(os.environ) | environment_of(process, settings) | {MARK: self._mark(process.name)},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -199,11 +194,12 @@ class Children:
                     found[name] = process
         return {name: process for name, process in found.items() if is_alive(process)}
 
-    def _why_outdated(self, handle: psutil.Process, process: Process) -> str:
-        with suppress(psutil.Error):
-            args = tuple(handle.cmdline()[2:])
-            return why_outdated(args, handle.environ().get(SETTINGS_VARIABLE, ""), process, self._settings)
-        return ""
+
+def _started_with(handle: psutil.Process) -> tuple[tuple[str, ...], str]:
+    """Its command line and the fingerprint of its settings."""
+    with suppress(psutil.Error):
+        return tuple(handle.cmdline()[2:]), handle.environ().get(SETTINGS_VARIABLE, "")
+    return (), ""
 
 
 def _ending(code: int) -> str:

@@ -23,13 +23,15 @@ from subnet17.ops.preflight import check_ports
 from subnet17.ops.processes import GENERATION, VALIDATION, Process, log_files_of
 from subnet17.ops.state import Doing, ProcessState
 from subnet17.ops.supervisor import Seen, Supervisor
-from subnet17.settings import Settings
+from subnet17.settings import OperationsTable, Settings
 
 log = get_logger()
 
 SOON_S = 1.0
 """Until the next look while something is amiss or under way; at most the interval of the health checks."""
 LEAST_PAUSE_S = 0.05
+TURN_S = 0.1
+"""Between two looks whether it is its turn to start."""
 LEAST_START_S = 300.0
 """A process has at least this long to become healthy; a server as long as its models may take to load."""
 MAX_NOT_STARTED_PAUSE_S = 15.0
@@ -47,8 +49,7 @@ class Keeper:
         state: What is remembered of it; changed in place.
         save: Called after each change of `state`.
         client: For the checks.
-        before: Gives those that keep the processes which start before this one, as they are now: an order
-            may replace one while this waits for it.
+        waits_for: Gives the names of the processes that start before this one and are still under way.
     """
 
     def __init__(
@@ -60,18 +61,18 @@ class Keeper:
         state: ProcessState,
         save: Callable[[], None],
         client: httpx.AsyncClient,
-        before: Callable[[], list[Keeper]],
+        waits_for: Callable[[], list[str]],
     ) -> None:
         self.process = process
         self.settled = asyncio.Event()
-        """Set once it is healthy, put aside, not to be started, or not kept any more: the next may start."""
+        """Set once it is healthy, or put aside, or not to be started: the next in the order may start."""
         self._describe = describe
         self._settings = describe()[1]
         self._supervisor = supervisor
         self._state = state
         self._save = save
         self._client = client
-        self._before = before
+        self._waits_for = waits_for
         self._limits = CrashLimits.of(self._settings.operations)
         self._pid = 0
         self._probe: Probe | None = None
@@ -82,24 +83,22 @@ class Keeper:
         self._ours = False
         """Started or adopted by this keeper; what is gone now was taken down by somebody else."""
 
+    def follow(self, operations: OperationsTable) -> None:
+        """Checks by changed settings from now on."""
+        self._settings = self._settings.model_copy(update={"operations": operations})
+        self._limits = CrashLimits.of(operations)
+        if self._probe is not None:
+            self._probe = make_probe(self.process, self._settings, self._client)
+
     async def keep(self) -> None:
         """Until it is cancelled."""
-        try:
-            await self._wait_for_turn()
-            await self._keep_on()
-        finally:
-            self.settled.set()
-
-    async def _wait_for_turn(self) -> None:
-        while waiting := [k for k in self._before() if not k.settled.is_set()]:
-            self._tell("waiting", f"for {', '.join(k.process.name for k in waiting)}")
-            await waiting[0].settled.wait()
-
-    async def _keep_on(self) -> None:
+        while names := self._waits_for():
+            self._tell("waiting", f"for {', '.join(names)}")
+            await asyncio.sleep(TURN_S)
         while True:
             try:
                 pause_s = await self._look()
-            except PeerError as error:  # the supervisor's own trouble: what runs goes on
+            except (PeerError, ConfigError) as error:  # the supervisor's own trouble: what runs goes on
                 log.error("the supervisor fails", process=self.process.name, why=error.message)
                 pause_s = self._settings.operations.health_interval_s
             pause_s = max(LEAST_PAUSE_S, pause_s)
@@ -117,8 +116,8 @@ class Keeper:
             crashes.take_back()
         if seen is None or seen.life == "stopped":
             return self._leave_alone() if self._ours else await self._start()
-        if (seen.outdated and not self._ours) or seen.life == "lost":
-            return await self._replace(seen)
+        if why := self._why_replace(seen):
+            return await self._replace(why)
         self._ours = True
         self._count_crashes(seen)
         if seen.life == "given_up" or crashes.is_loop(now_s, self._limits):
@@ -127,6 +126,11 @@ class Keeper:
             self._tell("restarting", crashes.last_failure)
             return self._soon_s
         return await self._check(seen.pid)
+
+    def _why_replace(self, seen: Seen) -> str:
+        if seen.life == "lost":
+            return "its supervisor was killed"
+        return "" if self._ours or not seen.pid else seen.why_outdated(*self._describe())
 
     @property
     def _soon_s(self) -> float:
@@ -160,7 +164,7 @@ class Keeper:
             return await self._note_no_start(error.message)
         log.info("starting", process=self.process.name)
         try:
-            await self._supervisor.start(self.process)
+            await self._supervisor.start(self.process, self._settings)
         except OSError as error:  # no memory, a full disk, a log folder that is not ours
             return await self._note_no_start(f"can't be started: {error}")
         self._ours, self._restarts_seen = True, 0
@@ -172,8 +176,7 @@ class Keeper:
             return await self._put_aside()
         return float(min(MAX_NOT_STARTED_PAUSE_S, 2 ** len(self._state.crashes.failed_s) * self._soon_s))
 
-    async def _replace(self, seen: Seen) -> float:
-        why = seen.outdated or "its supervisor was killed"
+    async def _replace(self, why: str) -> float:
         log.warning("it is started anew", process=self.process.name, why=why)
         self._tell("restarting", why)
         await self._supervisor.stop(self.process)

@@ -1,7 +1,8 @@
-"""Starts and stops the processes under PM2: `python -m subnet17.ops.launch start [--local] | stop`.
+"""What ./start_mining.sh and ./stop_mining.sh do: `python -m subnet17.ops.launch start [--local] | stop`.
 
-Covers: preflight, start of what does not run yet, waiting until healthy and, with a local subnet, until a
-validator accepted a result; stop in the reverse order, the miner first. Both can be repeated.
+Covers what a start has beside the orchestrator's own (commands.py), which orders, starts and waits: PM2 as
+the supervisor, ports and disk looked at before anything is started, a local subnet that begins anew, and
+with it the wait until a validator accepted a result. Both can be repeated.
 """
 
 from __future__ import annotations
@@ -9,36 +10,33 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from subnet17 import last_good
 from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
-from subnet17.ops import last_good, pm2
+from subnet17.ops import pm2
 from subnet17.ops.accepted import Acceptance, find_acceptance
-from subnet17.ops.children import Children
-from subnet17.ops.orchestrator_cli import stop_all
+from subnet17.ops.at_work import find_at_work
+from subnet17.ops.commands import carry_out, check_run, stop_all, to_start, to_stop
+from subnet17.ops.keeper import last_line
+from subnet17.ops.orchestrator_status import make_report
 from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
-from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, list_processes, stop_order
-from subnet17.ops.state import Files, Orders
-from subnet17.ops.supervisor import why_outdated
+from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, list_processes, log_files_of
+from subnet17.ops.state import Files
+from subnet17.ops.supervisor import Seen
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
 
-HEALTHY_TIMEOUT_S = 300.0
 ACCEPTED_TIMEOUT_S = 300.0
 POLL_S = 0.5
-LOG_TAIL_BYTES = 64 * 1024
-CRASH_LOOP_RESTARTS = 3
-"""A process that PM2 restarted this often before it was ever healthy is told as broken."""
+PM2 = "pm2"
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True)
 console = Console()
@@ -58,93 +56,74 @@ def stop() -> None:
     _exit_with(stop_all)
 
 
-def _exit_with(action: Callable[[], int | None]) -> None:
+def _exit_with(action: Callable[[], bool]) -> None:
     try:
-        if code := action():
-            raise typer.Exit(code)
+        if not action():
+            raise typer.Exit(1)
     except S17Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
 
 
-def _start_or_clear(settings: Settings, *, local: bool) -> None:
+def _start_or_clear(settings: Settings, *, local: bool) -> bool:
     """A start that fails before it started anything leaves no PM2 daemon behind that was not there before."""
     was_running = pm2.daemon_runs()
     try:
-        _start(settings, local=local)
+        return _start(settings, local=local)
     except BaseException:
         if not was_running and pm2.daemon_runs() and not pm2.list_apps():
             pm2.end_daemon()
         raise
 
 
-def _start(settings: Settings, *, local: bool) -> None:
+def _start(settings: Settings, *, local: bool) -> bool:
     started_s = time.time()
     last_good.keep()
-    _refuse_beside_own_supervision(settings)
+    if settings.operations.supervisor == "own":
+        raise ConfigError(
+            "operations.supervisor is own, and this starts the processes under PM2: "
+            "use mining_orchestrator.py run, or set it to auto"
+        )
+    pm2.find_pm2()
+    files = Files(settings)
+    check_run(files, local=local, supervisor=PM2)
     processes = list_processes(settings, local=local)
-    _stop_outdated(processes, settings, local=local)
-    running = pm2.list_apps()
-    missing = [p for p in processes if not (p.name in running and running[p.name].online)]
+    seen = _look(settings, processes, local=local)
     check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
-    check_ports(missing)
-    settings.log_dir.mkdir(parents=True, exist_ok=True)
-    names = [p.name for p in missing]
-    if LOCAL_SUBNET in names:
-        _set_ledger_aside(settings)
-    if LOCAL_SUBNET in names and MINER in names:
-        _set_journals_aside(settings)
-    servers = [p for p in missing if p.name != MINER]
-    # Models are fetched and compiled before a server is ready; the embedded back ends take seconds.
-    load_s = max(settings.generation.load_timeout_s, settings.validation.load_timeout_s)
-    timeout_s = HEALTHY_TIMEOUT_S if local else max(HEALTHY_TIMEOUT_S, load_s)
-    _start_and_wait(servers, timeout_s, local=local)
-    # the miner needs what the others offer
-    _start_and_wait([p for p in missing if p.name == MINER], timeout_s, local=local)
-    if not missing:
-        console.print("all processes run already")
-    _wait_healthy(processes, timeout_s)
-    _withdraw_stops(Files(settings), {p.name for p in processes})
-    _print_table(processes)
+    check_ports([p for p in processes if not seen[p.name].pid])
+    missing = {p.name for p in processes if not seen[p.name].pid or seen[p.name].why_outdated(p, settings)}
+    if LOCAL_SUBNET in missing:
+        _begin_anew(settings, [name for name in (LOCAL_SUBNET, MINER) if seen[name].pid])
+    names = [p.name for p in processes]
+    healthy = carry_out(to_start, names, settings, local=local, supervisor=PM2)
+    console.print(asyncio.run(make_report(settings, files)).as_table())
+    if not healthy:
+        return False
     if local:
-        since_s = started_s if missing else 0.0
-        accepted = _wait_accepted(_ledger_of(settings), since_s)
+        accepted = _wait_accepted(settings, started_s if missing else 0.0)
         _print_accepted(accepted, console)
     console.print(f"watch: {_shown_pm2()} logs   stop: ./stop_mining.sh", soft_wrap=True)
+    return True
 
 
-def _refuse_beside_own_supervision(settings: Settings) -> None:
-    """One supervisor only: what runs under the orchestrator's own is not PM2's."""
-    if running := list(asyncio.run(Children(settings, list_processes(settings, local=True)).look())):
-        raise ConfigError(
-            f"{', '.join(running)}: running already, under the orchestrator's own supervision: "
-            "mining_orchestrator.py looks after them; ./stop_mining.sh makes room for PM2",
-            running=running,
-        )
+def _look(settings: Settings, processes: list[Process], *, local: bool) -> dict[str, Seen]:
+    """Each process as whatever supervises it sees it."""
+    seen = {p.name: Seen("stopped") for p in processes}
+    for supervisor in asyncio.run(find_at_work(settings, processes, local=local)):
+        seen |= asyncio.run(supervisor.look())
+    return seen
 
 
-def _withdraw_stops(files: Files, names: set[str]) -> None:
-    """The orchestrator looks again after what the operator had stopped, instead of stopping it once more."""
-    if not names & files.read_orders().stopped:
-        return
+def _begin_anew(settings: Settings, running: list[str]) -> None:
+    """A local subnet that is started anew remembers nothing: its miner must not know its cooldowns either.
 
-    def change(orders: Orders) -> None:
-        orders.starts |= dict.fromkeys(names & orders.stopped, orders.number)
-        orders.stopped -= names
-
-    files.order(change)
-
-
-def _print_accepted(accepted: Acceptance, console: Console) -> None:
-    line = f"score {accepted.score:.3f} for {escape(repr(accepted.prompt))}"
-    console.print(f"[green]accepted[/] by validator {accepted.validator}: {line}", soft_wrap=True)
-
-
-def _start_and_wait(processes: list[Process], timeout_s: float, *, local: bool) -> None:
-    if processes:
-        console.print(f"starting {', '.join(p.name for p in processes)}")
-        pm2.start_apps([p.name for p in processes], local=local)
-        _wait_healthy(processes, timeout_s)
+    Args:
+        running: Of these two, those that run yet.
+    """
+    if running and not carry_out(to_stop, running, settings, local=True, supervisor=PM2):
+        raise S17Error(f"{' and '.join(running)} of an earlier run can't be stopped")
+    _set_ledger_aside(settings)
+    _set_journals_aside(settings)
 
 
 def _ledger_of(settings: Settings) -> Path:
@@ -152,14 +131,12 @@ def _ledger_of(settings: Settings) -> Path:
 
 
 def _set_ledger_aside(settings: Settings) -> None:
-    """A subnet started anew remembers nothing: else its miner might sit out an earlier run's cooldown."""
     ledger = _ledger_of(settings)
     if ledger.exists():
         ledger.replace(ledger.with_suffix(".previous.json"))
 
 
 def _set_journals_aside(settings: Settings) -> None:
-    """The same of its miner: the journal of an earlier run knows cooldowns of validators that forgot them."""
     try:
         neurons = json.loads((settings.data_dir / "localnet" / "neurons.json").read_bytes())
         miners = [neuron["hotkey"] for neuron in neurons if not neuron["is_serving"]]
@@ -173,106 +150,27 @@ def _set_journals_aside(settings: Settings) -> None:
             journal.rename(previous)
 
 
-def _stop_outdated(processes: list[Process], settings: Settings, *, local: bool) -> None:
-    """Apps of ours that run in the other mode or with other settings than those of now are started anew."""
-    wanted = {p.name: p for p in processes}
-    apps = pm2.list_apps()
-    for name in _stop_order(settings):
-        if (app := apps.get(name)) is None:
-            continue
-        if not app.ours:
-            raise ConfigError(
-                f"PM2 already runs an app {name} from {app.cwd}: stop it there, or use another PM2_HOME",
-                name=name,
-            )
-        if why := _why_stop(app, wanted.get(name), settings):
-            console.print(f"stopping {name}: {why}")
-            pm2.delete_app(name)
-
-
-def _why_stop(app: pm2.Pm2App, wanted: Process | None, settings: Settings) -> str:
-    if not app.online:
-        return f"it is {app.status}"
-    if wanted is None:
-        return "it belongs to a local subnet"
-    return why_outdated(app.args, app.settings, wanted, settings)
-
-
-def _wait_healthy(processes: list[Process], timeout_s: float) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    waiting = list(processes)
-    with console.status("waiting until all are healthy"):
-        while waiting := [p for p in waiting if not _is_healthy(p)]:
-            apps = pm2.list_apps()
-            for process in waiting:
-                app = apps.get(process.name)
-                if app and (app.status == "errored" or app.restarts >= CRASH_LOOP_RESTARTS):
-                    raise S17Error(f"{process.name} does not stay up: {_last_lines(process.name)}")
-            if time.monotonic() > deadline_s:
-                names = ", ".join(p.name for p in waiting)
-                raise PeerTimeoutError(
-                    f"not healthy after {timeout_s:.0f} s: {names}; {_last_lines(waiting[0].name)}"
-                )
-            time.sleep(POLL_S)
-
-
-def _is_healthy(process: Process) -> bool:
-    if process.health_url is None:
-        return _accepts_connections(process)
-    try:
-        # a proxy of the environment is for the outside, not for our own processes
-        reply = httpx.get(process.health_url, timeout=5.0, trust_env=False)
-        return reply.status_code == httpx.codes.OK
-    except httpx.HTTPError:
-        return False
-
-
-def _accepts_connections(process: Process) -> bool:
-    try:
-        with socket.create_connection((process.host, process.port), timeout=1.0):
-            return True
-    except OSError:
-        return False
-
-
-def _last_lines(name: str, count: int = 5) -> str:
-    path = load_settings().log_dir / f"{name}.err.log"
-    lines: list[str] = []
-    if path.exists():
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - LOG_TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()[-count:]
-    return f"last lines of {path}:\n" + "\n".join(lines)
-
-
-def _wait_accepted(ledger: Path, since_s: float) -> Acceptance:
+def _wait_accepted(settings: Settings, since_s: float) -> Acceptance:
     deadline_s = time.monotonic() + ACCEPTED_TIMEOUT_S
+    miner = next(p for p in list_processes(settings, local=True) if p.name == MINER)
     with console.status("waiting until a validator accepts a result"):
-        while (accepted := find_acceptance(ledger, since_s)) is None:
+        while (accepted := find_acceptance(_ledger_of(settings), since_s)) is None:
             if time.monotonic() > deadline_s:
-                last = _last_lines(MINER)
-                raise PeerTimeoutError(f"nothing was accepted within {ACCEPTED_TIMEOUT_S:.0f} s; {last}")
+                said = last_line(Path(log_files_of(miner, settings)[1]))
+                raise PeerTimeoutError(
+                    f"nothing was accepted within {ACCEPTED_TIMEOUT_S:.0f} s; the miner's last words: {said}"
+                )
             time.sleep(POLL_S)
     return accepted
 
 
-def _print_table(processes: list[Process]) -> None:
-    apps = pm2.list_apps()
-    table = Table("process", "status", "pid", "restarts", "address")
-    for process in processes:
-        app = apps[process.name]
-        last = process.port + process.ports - 1
-        ports = f"{process.port}" if process.ports == 1 else f"{process.port}-{last}"
-        table.add_row(process.name, app.status, str(app.pid), str(app.restarts), f"{process.host}:{ports}")
-    console.print(table)
+def _print_accepted(accepted: Acceptance, console: Console) -> None:
+    line = f"score {accepted.score:.3f} for {escape(repr(accepted.prompt))}"
+    console.print(f"[green]accepted[/] by validator {accepted.validator}: {line}", soft_wrap=True)
 
 
 def _shown_pm2() -> str:
     return "pm2" if not pm2.find_pm2().startswith(str(PROJECT_ROOT)) else "npx pm2"
-
-
-def _stop_order(settings: Settings) -> list[str]:
-    return [p.name for p in stop_order(list_processes(settings, local=True))]
 
 
 if __name__ == "__main__":

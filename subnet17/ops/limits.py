@@ -1,8 +1,9 @@
 """Judges measures: which limit is passed, since when, and when to tell of it.
 
 An alert is told once when a limit has been passed for `hold_s`, again every `repeat_s` while that lasts, and
-once more when it is over: when the measure has kept 5 % of distance to its limit for `hold_s`. Between limit
-and that distance nothing changes, so a measure that swings around its limit is told once.
+once more when it is over: when the measure has kept 5 % of distance to its limit for `hold_s`, or what was
+measured (a GPU) has been gone for a minute. Between limit and that distance nothing changes, so a measure
+that swings around its limit is told once.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ CLEAR_SHARE = 0.05
 EARLY_DISK = 1.5
 """Told, and cleaned up, before the floor that stops the miner is reached."""
 HOTTER_DEG_C = 5.0
+GONE_S = 60.0
+"""What has not been there for so long is gone."""
 
 Event = Literal["raised", "repeated", "over"]
 
@@ -75,7 +78,7 @@ class Alert:
         name: Of the limit.
         subject: Which disk or GPU; empty where there is one only.
         measure: What was measured.
-        value: As it is now.
+        value: As it is now; None when what was measured is gone.
         limit: As configured.
         relief: What the miner does meanwhile.
         lasted_s: Since it was raised.
@@ -85,7 +88,7 @@ class Alert:
     name: str
     subject: str
     measure: str
-    value: float
+    value: float | None
     limit: float
     relief: Relief
     lasted_s: float
@@ -95,6 +98,8 @@ class Alert:
         """One line for a person."""
         where = f" on {self.subject}" if self.subject else ""
         over = f", over after {self.lasted_s:.0f} s" if self.event == "over" else ""
+        if self.value is None:
+            return f"{self.name}{where}{over}: {self.measure} is not measured any more"
         now, limit = shown(self.measure, self.value), shown(self.measure, self.limit)
         return f"{self.name}{where}{over}: {self.measure} is {now}, limit {limit}"
 
@@ -109,7 +114,8 @@ class _Watch:
     def __init__(self, limit: Limit, subject: str) -> None:
         self.limit, self.subject = limit, subject
         self.raised_s: float | None = None
-        self.value = math.nan
+        self.value: float | None = None
+        self.gone_s: float | None = None
         self._told_s = 0.0
         self._since_s: float | None = None
 
@@ -187,7 +193,8 @@ class Limits:
             measures: All that were taken in one look.
             now_s: Monotonic seconds.
         """
-        alerts = []
+        measures = list(measures)
+        alerts = self._end_gone({(m.name, m.subject) for m in measures}, now_s)
         for measure in measures:
             for limit in self._limits:
                 if limit.measure != measure.name or measure.value is None:
@@ -197,6 +204,20 @@ class Limits:
                 )
                 alert = watch.look(measure.value, now_s, hold_s=self._hold_s, repeat_s=self._repeat_s)
                 alerts += [alert] if alert else []
+        return alerts
+
+    def _end_gone(self, measured: set[tuple[str, str]], now_s: float) -> list[Alert]:
+        """Ends the watch over what is there no more: its last value says nothing of now."""
+        alerts = []
+        for key, watch in list(self._watches.items()):
+            if (watch.limit.measure, watch.subject) in measured:
+                watch.gone_s = None
+                continue
+            watch.gone_s = now_s if watch.gone_s is None else watch.gone_s
+            if now_s - watch.gone_s >= max(self._hold_s, GONE_S):
+                del self._watches[key]
+                watch.value = None
+                alerts += [watch.describe("over", now_s)] if watch.raised_s is not None else []
         return alerts
 
     def standing(self, now_s: float) -> list[Alert]:

@@ -14,7 +14,7 @@ from functools import partial
 
 import httpx
 
-from subnet17.errors import ConfigError
+from subnet17.errors import ConfigError, PeerError
 from subnet17.log import get_logger
 from subnet17.ops.keeper import Keeper
 from subnet17.ops.processes import Process, list_processes, stop_order
@@ -26,6 +26,8 @@ log = get_logger()
 
 ORDERS_S = 0.25
 """Between two looks for new orders."""
+ORDERS_AGAIN_S = 5.0
+"""After orders that could not be carried out."""
 
 Watcher = Callable[[], Awaitable[None]]
 """Runs beside the keepers until it is cancelled."""
@@ -59,6 +61,8 @@ class Orchestrator:
         self._watchers = watchers
         self._keepers: dict[str, Keeper] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._restarting: set[str] = set()
+        """Ordered to, and not kept again yet."""
         self.state = files.read_state()
         self.state.supervisor, self.state.pid, self.state.local = supervisor.kind, os.getpid(), local
         names = {p.name for p in processes}
@@ -72,9 +76,13 @@ class Orchestrator:
         Raises:
             ExceptionGroup: a part of it broke. The processes go on.
         """
+        self._save()
         async with self._working() as group:
             helpers = [group.create_task(_call(w)) for w in self._watchers]
-            await self._stop_strays()
+            try:
+                await self._stop_strays()
+            except PeerError as error:
+                log.error("what is left of another mode can't be stopped", why=error.message)
             helpers.append(group.create_task(self._follow_orders(group)))
             orders = self._files.read_orders()
             self._mark_stopped(orders)
@@ -94,6 +102,7 @@ class Orchestrator:
             Whether what was started has settled within the time; what has not stays as it is.
         """
         async with self._working() as group:
+            await self._stop_strays()
             await self._follow(group, orders)
             waiting = [asyncio.create_task(k.settled.wait()) for k in self._keepers.values()]
             late = (await asyncio.wait(waiting, timeout=timeout_s))[1] if waiting else set()
@@ -134,16 +143,18 @@ class Orchestrator:
                 state=self.state.of(process.name),
                 save=self._save,
                 client=self._client,
-                before=partial(self._keepers_before, process),
+                waits_for=partial(self._under_way_before, process),
             )
             self.state.of(process.name).doing = "waiting"
             self._keepers[process.name] = keeper
             self._tasks[process.name] = group.create_task(keeper.keep(), name=process.name)
         self._save()
 
-    def _keepers_before(self, process: Process) -> list[Keeper]:
-        earlier = self._processes[: self._processes.index(process)]
-        return [self._keepers[p.name] for p in earlier if p.name in self._keepers]
+    def _under_way_before(self, process: Process) -> list[str]:
+        """An order may replace an earlier one's keeper meanwhile, so this is asked again and again."""
+        earlier = [p.name for p in self._processes[: self._processes.index(process)]]
+        starting = {name for name, keeper in self._keepers.items() if not keeper.settled.is_set()}
+        return [name for name in earlier if name in starting | self._restarting]
 
     def _describe(self, name: str) -> tuple[Process, Settings]:
         """A process and the settings that it reads when it starts now: the file may have changed."""
@@ -174,17 +185,29 @@ class Orchestrator:
             state.doing, state.why = "down", "stopped"
             self._save()
 
+    def follow(self, settings: Settings) -> None:
+        """Checks by changed settings from now on."""
+        self._settings = settings
+        for keeper in self._keepers.values():
+            keeper.follow(settings.operations)
+
     async def _follow_orders(self, group: asyncio.TaskGroup) -> None:
         while True:
+            pause_s = ORDERS_S
             orders = self._files.read_orders()
             if orders.number > self.state.orders_done:
-                await self._follow(group, orders)
-            await asyncio.sleep(ORDERS_S)
+                try:
+                    await self._follow(group, orders)
+                except (PeerError, ConfigError) as error:  # the supervisor's own trouble; tried again
+                    log.error("orders can't be carried out now", why=error.message)
+                    pause_s = ORDERS_AGAIN_S
+            await asyncio.sleep(pause_s)
 
     async def _follow(self, group: asyncio.TaskGroup, orders: Orders) -> None:
         done = self.state.orders_done
-        started = [p for p in self._processes if orders.starts.get(p.name, 0) > done]
-        restarted = [p for p in self._processes if orders.restarts.get(p.name, 0) > done]
+        wanted = [p for p in self._processes if p.name not in orders.stopped]  # a later stop outdoes a start
+        started = [p for p in wanted if orders.starts.get(p.name, 0) > done]
+        restarted = [p for p in wanted if orders.restarts.get(p.name, 0) > done]
         log.info(
             "ordered",
             stop=sorted(orders.stopped),
@@ -193,6 +216,7 @@ class Orchestrator:
         )
         stopped = [p for p in self._processes if p.name in orders.stopped]
         running = await self._supervisor.look()
+        self._restarting = {p.name for p in restarted}
         await self.stop([p for p in stopped if p.name in running] + restarted)
         self._mark_stopped(orders)
         again = [p for p in self._processes if p in started or p in restarted]
@@ -200,6 +224,7 @@ class Orchestrator:
         for process in again:
             self.state.of(process.name).crashes.forget()
         self._keep(group, again)
+        self._restarting = set()
         self.state.orders_done = orders.number
         self._save()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from subnet17.ops.at_work import find_at_work
+from subnet17.ops.children import Children
 from subnet17.ops.health import Caller, Health
 from subnet17.ops.monitor import MachineLook, read_last_look
 from subnet17.ops.processes import LOCAL_SUBNET, Process, list_processes
@@ -24,6 +26,7 @@ from subnet17.settings import Settings
 HEALTHY = "healthy"
 COLOURS = {HEALTHY: "green", "down": "dim", "starting": "yellow", "waiting": "yellow"}
 CHECK_TIMEOUT_S = 5.0
+OWN = Children.kind
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ class Report:
         """Whether every process is."""
         return all(row.status == HEALTHY for row in self.rows)
 
+    def all_are(self, status: str, names: Iterable[str]) -> bool:
+        """Whether these processes have that status."""
+        return all(row.status == status for row in self.rows if row.name in names)
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         machine = self.machine.model_dump(mode="json") if self.machine else None
@@ -80,6 +87,8 @@ class Report:
             cells = (str(row.pid or "-"), _span(row.uptime_s), str(row.restarts), row.address)
             table.add_row(row.name, f"[{colour}]{row.status}[/]", *cells)
         who = f"orchestrator: {self.orchestrator or 'none'}, supervisor: {self.supervisor or 'none'}"
+        if self.supervisor == OWN and not self.orchestrator:
+            who += " (nobody restarts what crashes until mining_orchestrator.py run)"
         remarks = [line for row in self.rows if (line := _remark(row))]
         return Group(table, *map(Text, [*remarks, *_tell_of(self.machine), who]))
 

@@ -17,6 +17,7 @@ from subnet17.settings import PROJECT_ROOT
 LOCAL_FLAG = "SUBNET17_LOCAL"
 """Read by ecosystem.config.js."""
 COMMAND_TIMEOUT_S = 120.0
+"""Beside the time that an app may take to end."""
 
 
 @dataclass(frozen=True)
@@ -95,21 +96,20 @@ def start_apps(names: list[str], *, local: bool) -> None:
     _call("start", "ecosystem.config.js", "--only", ",".join(names), local=local)
 
 
-def stop_app(name: str) -> None:
+def stop_app(name: str, kill_timeout_s: float) -> None:
     """Stops an app (SIGINT, then SIGKILL after its kill_timeout); it stays on PM2's list."""
-    _call("stop", name)
+    _call("stop", name, timeout_s=kill_timeout_s + COMMAND_TIMEOUT_S)
 
 
-def delete_app(name: str) -> None:
+def delete_app(name: str, kill_timeout_s: float) -> None:
     """Stops an app (SIGINT, then SIGKILL after its kill_timeout) and takes it off PM2's list."""
-    _call("delete", name)
+    _call("delete", name, timeout_s=kill_timeout_s + COMMAND_TIMEOUT_S)
 
 
 def daemon_runs() -> bool:
     """Whether PM2's own process of this PM2_HOME is alive. Starts none, unlike PM2's commands."""
-    home = Path(os.environ.get("PM2_HOME") or Path.home() / ".pm2")
     try:
-        os.kill(int((home / "pm2.pid").read_text()), 0)
+        os.kill(int(_pid_file().read_text()), 0)
     except PermissionError:
         return True
     except (OSError, ValueError):
@@ -117,12 +117,21 @@ def daemon_runs() -> bool:
     return True
 
 
+def daemon_was_killed() -> bool:
+    """Whether PM2's own process is gone without having ended: `pm2 kill` takes its file along."""
+    return _pid_file().exists() and not daemon_runs()
+
+
+def _pid_file() -> Path:
+    return Path(os.environ.get("PM2_HOME") or Path.home() / ".pm2") / "pm2.pid"
+
+
 def end_daemon() -> None:
     """Ends PM2's own process. Only for a daemon that has no app left."""
     _call("kill")
 
 
-def _call(*args: str, local: bool = False) -> str:
+def _call(*args: str, local: bool = False, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
     env = dict(os.environ) | ({LOCAL_FLAG: "1"} if local else {})
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program with our own names
@@ -131,11 +140,11 @@ def _call(*args: str, local: bool = False) -> str:
             env=env,
             capture_output=True,
             text=True,
-            timeout=COMMAND_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise PeerError(f"pm2 {args[0]} did not answer within {COMMAND_TIMEOUT_S:.0f} s") from None
+        raise PeerError(f"pm2 {args[0]} did not answer within {timeout_s:.0f} s") from None
     except OSError as error:  # no memory, no more processes
         raise PeerError(f"pm2 {args[0]} can't be run: {error}") from None
     if done.returncode != 0:

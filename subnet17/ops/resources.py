@@ -96,13 +96,13 @@ class Machine:
 
     async def read(self) -> list[Measure]:
         """All measures, in a second or so; the event loop goes on meanwhile."""
-        return [*await asyncio.to_thread(self.read_local), *await self._read_remote()]
+        busy = Measure("cpu_percent", "", psutil.cpu_percent())  # since this thread's last call
+        return [busy, *await asyncio.to_thread(self.read_local), *await self._read_remote()]
 
     def read_local(self) -> list[Measure]:
-        """What this machine tells by itself."""
+        """What this machine tells by itself, but for how busy it is."""
         memory = psutil.virtual_memory()
         measures = [
-            Measure("cpu_percent", "", psutil.cpu_percent()),
             Measure("memory_percent", "", memory.percent),
             *(_free_disk(folder) for folder in self._folders()),
         ]

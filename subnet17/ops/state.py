@@ -14,7 +14,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -77,7 +77,7 @@ class State(BaseModel):
         """A process's part; made when there is none yet."""
         return self.processes.setdefault(name, ProcessState())
 
-    def is_settled(self, names: list[str]) -> bool:
+    def is_settled(self, names: Iterable[str]) -> bool:
         """Whether nothing is under way with these that a command should wait for."""
         return all(self.of(name).doing in SETTLED for name in names)
 

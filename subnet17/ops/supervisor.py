@@ -33,18 +33,30 @@ class Seen:
 
     Attributes:
         life: between: it crashed and is about to be restarted; given_up: it has failed too often in a row;
-            stopped: by somebody else; lost: it runs, but the supervisor that started it is gone.
+            stopped: by somebody else; lost: the supervisor that started it was killed, alone or with it.
         pid: 0 while there is none.
         restarts: How often the supervisor has restarted it, or is about to, since it was started.
         ended: How it ended last, where that is known.
-        outdated: Why it is not what would be started now; empty when it is.
+        args: Its command line.
+        settings: Fingerprint of the settings that it was started with.
     """
 
     life: Life
     pid: int = 0
     restarts: int = 0
     ended: str = ""
-    outdated: str = ""
+    args: tuple[str, ...] = ()
+    settings: str = ""
+
+    def why_outdated(self, process: Process, settings: Settings) -> str:
+        """Why it is not what would be started now; empty when it is.
+
+        Args:
+            process: As it would be started now, under these settings.
+        """
+        if self.args != process.args:
+            return "it runs in another mode"
+        return "" if self.settings == fingerprint(process, settings) else "its settings have changed"
 
 
 class Supervisor(Protocol):
@@ -55,8 +67,8 @@ class Supervisor(Protocol):
     async def look(self) -> dict[str, Seen]:
         """All processes of ours that it knows, by name."""
 
-    async def start(self, process: Process) -> None:
-        """Starts a process, in place of what is left of an earlier one of that name."""
+    async def start(self, process: Process, settings: Settings) -> None:
+        """Starts a process with these settings, in place of what is left of an earlier one of that name."""
 
     async def stop(self, process: Process) -> None:
         """Asks it to end, kills it after the kill timeout; returns once it is gone."""
@@ -66,18 +78,6 @@ class Supervisor(Protocol):
 
     async def tend(self) -> None:
         """Restarts what crashes, until it is cancelled."""
-
-
-def why_outdated(args: tuple[str, ...], started_with: str, process: Process, settings: Settings) -> str:
-    """Why a running process is not what would be started now; empty when it is.
-
-    Args:
-        args: Its command line.
-        started_with: Fingerprint of its settings.
-    """
-    if args != process.args:
-        return "it runs in another mode"
-    return "" if started_with == fingerprint(process, settings) else "its settings have changed"
 
 
 class Pm2Supervisor:
@@ -91,13 +91,15 @@ class Pm2Supervisor:
     kind = "pm2"
 
     def __init__(self, settings: Settings, processes: list[Process], *, local: bool) -> None:
-        self._settings = settings
-        self._processes = {p.name: p for p in processes}
+        self._kill_timeout_s = settings.operations.kill_timeout_s
+        self._names = {p.name for p in processes}
         self._local = local
         self._calls = threading.Lock()
         self._apps: dict[str, pm2.Pm2App] = {}
         self._looked_s = float("-inf")
         self._last: dict[str, psutil.Process] = {}
+        self._killed: set[str] = set()
+        """Apps whose PM2 was killed, not ended by somebody."""
 
     async def look(self) -> dict[str, Seen]:
         """All apps of this checkout, by name.
@@ -107,16 +109,21 @@ class Pm2Supervisor:
             ConfigError: another checkout's app has one of our names.
         """
         apps = await self._call(self._list_apps)
-        seen = {name: self._seen(app) for name, app in apps.items() if name in self._processes}
+        seen = {name: self._seen(app) for name, app in apps.items() if name in self._names}
+        self._killed -= seen.keys()
         for name, process in self._last.items():
-            if name not in seen and is_alive(
-                process
-            ):  # PM2's own process was killed, and a new one knows nothing
+            if name in seen:
+                continue
+            if is_alive(process):
                 seen[name] = Seen("lost", process.pid)
+            elif name in self._killed:
+                seen[name] = Seen("lost")
         return seen
 
     def _list_apps(self) -> dict[str, pm2.Pm2App]:
         if time.monotonic() - self._looked_s > LOOK_AGAIN_S:
+            if pm2.daemon_was_killed():  # the one that the next call makes knows of no app
+                self._killed |= self._last.keys()
             self._apps = pm2.list_apps()
             self._looked_s = time.monotonic()
         return self._apps
@@ -132,8 +139,8 @@ class Pm2Supervisor:
         life: Life = {"errored": "given_up", "stopped": "stopped"}.get(  # type: ignore[assignment]
             app.status, "up" if app.online and app.pid else "between"
         )
-        outdated = why_outdated(app.args, app.settings, self._processes[app.name], self._settings)
-        return Seen(life, app.pid if life == "up" else 0, app.restarts, outdated=outdated)
+        pid = app.pid if life == "up" else 0
+        return Seen(life, pid, app.restarts, args=app.args, settings=app.settings)
 
     def _remember(self, app: pm2.Pm2App) -> None:
         known = self._last.get(app.name)
@@ -143,13 +150,13 @@ class Pm2Supervisor:
             except psutil.NoSuchProcess:
                 self._last.pop(app.name, None)
 
-    async def start(self, process: Process) -> None:
-        """Starts the app with the settings of now; one that is listed already is taken off first."""
+    async def start(self, process: Process, settings: Settings) -> None:
+        """Starts the app; one that is listed already is taken off first. PM2 reads the settings itself."""
 
         def start() -> None:
-            self._settings.log_dir.mkdir(parents=True, exist_ok=True)
+            settings.log_dir.mkdir(parents=True, exist_ok=True)
             if process.name in self._list_apps():
-                pm2.delete_app(process.name)
+                pm2.delete_app(process.name, self._kill_timeout_s)
             pm2.start_apps([process.name], local=self._local)
 
         await self._change(start)
@@ -159,9 +166,9 @@ class Pm2Supervisor:
 
         def stop() -> None:
             if process.name in self._list_apps():
-                pm2.stop_app(process.name)
+                pm2.stop_app(process.name, self._kill_timeout_s)
             elif (left := self._last.get(process.name)) is not None and is_alive(left):
-                end_process(left, self._settings.operations.kill_timeout_s)
+                end_process(left, self._kill_timeout_s)
             self._last.pop(process.name, None)
 
         await self._change(stop)
@@ -171,8 +178,8 @@ class Pm2Supervisor:
 
         def clear() -> None:
             for name, app in pm2.list_apps().items():
-                if name in self._processes and app.ours and not app.online:
-                    pm2.delete_app(name)
+                if name in self._names and app.ours and not app.online:
+                    pm2.delete_app(name, self._kill_timeout_s)
             if not pm2.list_apps():
                 pm2.end_daemon()
 

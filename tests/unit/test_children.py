@@ -66,7 +66,7 @@ async def test_what_ends_at_once_is_restarted_with_growing_delays_until_it_is_gi
     )
     children = Children(settings, [process])
     tending = asyncio.create_task(children.tend())
-    await children.start(process)
+    await children.start(process, settings)
     async with asyncio.timeout(30):
         while (seen := (await children.look())["service"]).life != "given_up":  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.02)
@@ -83,7 +83,7 @@ async def test_what_does_not_end_in_time_is_killed_with_all_it_started(
 ) -> None:
     process = process_of(tmp_path, PARENT)
     children = Children(settings, [process])
-    await children.start(process)
+    await children.start(process, settings)
     await is_up(tmp_path)
     group = (await children.look())["service"].pid
     assert len([p for p in psutil.pids() if _session_of(p) == group]) == 2
@@ -118,7 +118,9 @@ async def test_what_runs_is_adopted_by_its_mark_and_nothing_else_is(
     tmp_path: Path, settings: Settings
 ) -> None:
     process = process_of(tmp_path, STAY)
-    await Children(settings, [process]).start(process)  # its supervisor is dropped: it goes on alone
+    await Children(settings, [process]).start(
+        process, settings
+    )  # its supervisor is dropped: it goes on alone
     mark = f"{settings.data_dir}:service"
     others = [
         sleeper(mark, leads_session=False),  # as what a service starts itself

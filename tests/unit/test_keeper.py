@@ -26,7 +26,7 @@ class FullDisk:
     async def look(self) -> dict[str, Seen]:
         return {}
 
-    async def start(self, process: Process) -> None:
+    async def start(self, process: Process, _: Settings) -> None:
         raise OSError(28, "No space left on device", f"{process.name}.err.log")
 
     async def stop(self, process: Process) -> None: ...
@@ -48,7 +48,7 @@ async def test_a_process_that_the_system_does_not_start_is_put_aside() -> None:
             state=state,
             save=lambda: None,
             client=client,
-            after=[],
+            waits_for=list,
         )
         keeping = asyncio.create_task(keeper.keep())
         async with asyncio.timeout(10):

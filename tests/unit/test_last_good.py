@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from subnet17.ops import last_good
+from subnet17 import last_good
 from subnet17.settings import load_settings
 
 

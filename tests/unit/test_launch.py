@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from subnet17.errors import ConfigError
+from subnet17.errors import ConfigError, PeerError
 from subnet17.ops import launch, pm2
 from subnet17.ops.accepted import Acceptance
 from subnet17.ops.children import MARK
+from subnet17.ops.commands import to_start
 from subnet17.ops.processes import fingerprint, list_processes
-from subnet17.ops.state import Files
-from subnet17.settings import PROJECT_ROOT, GenerationTable, OperationsTable, Settings
+from subnet17.ops.state import Files, Orders, State
+from subnet17.ops.supervisor import Seen
+from subnet17.settings import OperationsTable, Settings
+from tests.orchestrated import free_ports
 
 
 class FakePm2:
@@ -42,12 +46,16 @@ def fail_to_start(fake: FakePm2, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("daemon_runs", "list_apps", "end_daemon"):
         monkeypatch.setattr(pm2, name, getattr(fake, name))
 
-    def refuse(_: object) -> None:
-        raise ConfigError("port 8093 is in use")
+    def fail(*_: object, **__: object) -> bool:
+        pm2.list_apps()
+        raise PeerError("pm2 start failed")
 
-    monkeypatch.setattr(launch, "check_ports", refuse)
-    with pytest.raises(ConfigError, match="in use"):
-        launch._start_or_clear(Settings(), local=True)
+    monkeypatch.setattr(
+        launch, "_look", lambda _, processes, **__: {p.name: Seen("up", 1) for p in processes}
+    )
+    monkeypatch.setattr(launch, "carry_out", fail)
+    with pytest.raises(PeerError, match="start failed"):
+        launch._start_or_clear(Settings(), local=False)
 
 
 def test_a_failed_start_ends_the_daemon_it_spawned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,24 +77,66 @@ def test_a_failed_start_leaves_a_daemon_with_apps(monkeypatch: pytest.MonkeyPatc
     assert not fake.ended
 
 
-def test_what_runs_with_other_settings_is_started_anew_and_the_rest_stays(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Of a house without PM2's daemon; whatever would be started is noted in `ordered`."""
+    monkeypatch.setenv("PM2_HOME", str(tmp_path / "pm2"))
+    operations = OperationsTable(data_dir=str(tmp_path), min_free_disk_bytes=0)
+    ports = iter(free_ports(3))
+    tables = {name: {"port": next(ports)} for name in ("generation", "validation", "miner")}
+    return Settings.model_validate({"operations": operations, **tables})
+
+
+@pytest.fixture
+def ordered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    given: list[tuple[str, list[str]]] = []
+
+    def carry_out(change: object, names: list[str], *_: object, **__: object) -> bool:
+        given.append((change.__name__, names))  # type: ignore[attr-defined]
+        return True
+
+    monkeypatch.setattr(launch, "carry_out", carry_out)
+    monkeypatch.setattr(launch, "_wait_accepted", lambda *_: Acceptance(0, "a red ball", 0.9))
+    return given
+
+
+def test_the_settings_supervisor_is_respected(settings: Settings, ordered: list[object]) -> None:
+    own = settings.operations.model_copy(update={"supervisor": "own"})
+    with pytest.raises(ConfigError, match=r"operations\.supervisor is own"):
+        launch._start(settings.model_copy(update={"operations": own}), local=False)
+    assert ordered == []
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (State(supervisor="own", pid=os.getpid()), "its supervisor is own, not pm2"),
+        (State(supervisor="pm2", pid=os.getpid(), local=True), "it keeps a local subnet"),
+    ],
+)
+def test_a_living_run_that_keeps_something_else_is_named(
+    state: State, why: str, settings: Settings, ordered: list[object]
 ) -> None:
-    before, now = Settings(), Settings(generation=GenerationTable(port=9000))
-    processes = list_processes(now, local=False)
-    deleted: list[str] = []
-    monkeypatch.setattr(pm2, "delete_app", deleted.append)
-    for settings in (before, now):
-        apps = {
-            p.name: pm2.Pm2App(p.name, "online", 1, 0, p.args, str(PROJECT_ROOT), fingerprint(p, settings))
-            for p in processes
-        }
-        monkeypatch.setattr(pm2, "list_apps", lambda apps=apps: apps)
-        launch._stop_outdated(processes, now, local=False)
-    assert deleted == [
-        "subnet17-miner",
-        "generation-server",
-    ]  # it reads nothing of what has changed: the other server
+    files = Files(settings)
+    files.save(state)
+    with files.acting("run"), pytest.raises(ConfigError, match=why) as refused:
+        launch._start(settings, local=False)
+    assert f"run (pid {os.getpid()})" in str(refused.value)
+    assert ordered == []
+
+
+def test_only_a_local_subnet_that_is_not_as_it_should_be_begins_anew(
+    settings: Settings, ordered: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = list_processes(settings, local=True)
+    up = {p.name: Seen("up", 1, args=p.args, settings=fingerprint(p, settings)) for p in processes}
+    names = [p.name for p in processes]
+    monkeypatch.setattr(launch, "_look", lambda *_, **__: up)
+    launch._start(settings, local=True)
+    assert ordered == [("to_start", names)]
+    up["local-subnet"] = replace(up["local-subnet"], settings="other")
+    launch._start(settings, local=True)
+    assert ordered[1:] == [("to_stop", ["local-subnet", "subnet17-miner"]), ("to_start", names)]
 
 
 def test_a_daemon_is_told_by_its_pid_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,12 +156,6 @@ def test_the_accepted_line_is_one_line_whatever_the_prompt_and_the_terminal(
     assert capsys.readouterr().out == f"accepted by validator 1: score 0.500 for {prompt!r}\n"
 
 
-def test_the_last_lines_of_a_long_log_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "subnet17-miner.err.log").write_text("x" * 2**20 + "\none\ntwo\n")
-    monkeypatch.setenv("S17_OPERATIONS__LOG_DIR", str(tmp_path))
-    assert launch._last_lines("subnet17-miner", 2).endswith("\none\ntwo")
-
-
 def test_a_subnet_started_anew_meets_a_miner_without_the_earlier_runs_cooldowns(tmp_path: Path) -> None:
     settings = Settings(operations=OperationsTable(data_dir=str(tmp_path)))
     launch._set_journals_aside(settings)  # there is no earlier run
@@ -128,20 +172,16 @@ def test_a_subnet_started_anew_meets_a_miner_without_the_earlier_runs_cooldowns(
         assert (tmp_path / "miner" / "5Local.previous" / "journal.sqlite").read_text() == run
 
 
-def test_what_the_operator_had_stopped_is_looked_after_again_once_it_was_started(tmp_path: Path) -> None:
-    files = Files(Settings(operations=OperationsTable(data_dir=str(tmp_path))))
-    files.order(lambda orders: orders.stopped.update({"subnet17-miner", "local-subnet"}))
-    launch._withdraw_stops(files, {"subnet17-miner", "generation-server"})
-    orders = files.read_orders()
+def test_a_start_withdraws_what_the_operator_had_stopped(tmp_path: Path) -> None:
+    orders = Orders(number=4, stopped={"subnet17-miner", "local-subnet"})
+    to_start(orders, ["subnet17-miner", "generation-server"])
     assert orders.stopped == {"local-subnet"}
-    assert orders.starts == {"subnet17-miner": orders.number}
-    launch._withdraw_stops(files, {"subnet17-miner", "generation-server"})
-    assert files.read_orders() == orders
+    assert orders.starts == {"subnet17-miner": 4, "generation-server": 4}
 
 
-def test_what_our_own_supervision_runs_is_not_called_another_program(tmp_path: Path) -> None:
-    settings = Settings(operations=OperationsTable(data_dir=str(tmp_path)))
-    launch._refuse_beside_own_supervision(settings)
+def test_what_our_own_supervision_runs_is_not_called_another_program(
+    settings: Settings, tmp_path: Path
+) -> None:
     marked = os.environ | {MARK: f"{tmp_path}:generation-server"}
     code = "import sys; print(flush=True); sys.stdin.read()"
     with subprocess.Popen(
@@ -153,6 +193,6 @@ def test_what_our_own_supervision_runs_is_not_called_another_program(tmp_path: P
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        with pytest.raises(ConfigError, match="generation-server: running already"):
-            launch._refuse_beside_own_supervision(settings)
+        with pytest.raises(ConfigError, match="run already under the supervisor own, wanted is pm2"):
+            launch._start(settings, local=False)
         child.kill()

@@ -106,7 +106,7 @@ def test_an_unknown_process_is_told_with_the_nearest() -> None:
 def test_a_status_of_80_columns_cuts_nothing() -> None:
     row = Row("validation-server", "restarting", 4194304, 86_000.0, 999, 3, "127.0.0.1:8101-8102", WHY)
     out = StringIO()
-    Console(file=out, width=80).print(Report("pm2", "run (pid 4194304)", [row]).as_table())
+    Console(file=out, width=80).print(Report("pm2", "run (pid 4194304)", [row], None).as_table())
     told = " ".join(out.getvalue().split())
     assert f"{row.name} {row.status} {row.pid} 23h 53m {row.restarts} {row.address}" in told
     assert f"{row.name}: {WHY}; recent failures: 3" in told

@@ -65,6 +65,18 @@ def test_what_could_not_be_measured_changes_nothing() -> None:
     assert looks.limits.relief is Relief.NO_NEW_TASKS
 
 
+def test_an_alert_about_what_is_gone_ends() -> None:
+    looks = Looks(HOT, FULL)
+    looks.see("gpu_temperature_deg_c", 85, 85, 85, subject="GPU 0")
+    assert looks.limits.relief is Relief.LESS_AT_ONCE
+    assert looks.see("disk_free_bytes", *[500] * 6) == []
+    (alert,) = looks.limits.judge([Measure("disk_free_bytes", "", 500)], looks.now_s)
+    assert alert.event == "over"
+    assert alert.message.endswith("gpu_temperature_deg_c is not measured any more")
+    assert alert.as_json()["value"] is None
+    assert looks.limits.relief is Relief.NONE
+
+
 def test_each_gpu_is_judged_by_itself_and_the_strongest_relief_counts() -> None:
     looks = Looks(HOT, FULL, hold_s=0)
     assert looks.see("gpu_temperature_deg_c", 85, subject="GPU 0") == ["raised"]

@@ -1,0 +1,190 @@
+"""What an operator asks for: written as orders, done by a living `run`, else by this process, and waited for.
+
+Used by the orchestrator's command line and by the start and stop scripts, so that one thing starts processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from subnet17 import last_good
+from subnet17.errors import ConfigError, S17Error
+from subnet17.ops.at_work import choose_supervisor, find_at_work
+from subnet17.ops.keeper import LEAST_START_S
+from subnet17.ops.orchestrator import Orchestrator
+from subnet17.ops.orchestrator_log import open_log
+from subnet17.ops.orchestrator_status import make_report
+from subnet17.ops.processes import Process, list_processes
+from subnet17.ops.state import Files, Orders, State
+from subnet17.settings import Settings
+
+POLL_S = 0.2
+
+Change = Callable[[Orders, Sequence[str]], None]
+"""Changes the orders for the processes of these names."""
+
+
+def to_start(orders: Orders, names: Sequence[str]) -> None:
+    """Starts them, also out of a pause; those that run with the settings of now stay."""
+    orders.stopped -= set(names)
+    orders.starts |= dict.fromkeys(names, orders.number)
+
+
+def to_restart(orders: Orders, names: Sequence[str]) -> None:
+    """Stops them, the miner first, and starts them again."""
+    orders.stopped -= set(names)
+    orders.restarts |= dict.fromkeys(names, orders.number)
+
+
+def to_stop(orders: Orders, names: Sequence[str]) -> None:
+    """Stops them, the miner first; they stay down until they are started."""
+    orders.stopped |= set(names)
+
+
+def carry_out(
+    change: Change, names: Sequence[str], settings: Settings, *, local: bool, supervisor: str = ""
+) -> bool:
+    """Orders something and waits until it is done.
+
+    Args:
+        names: The processes that it is about.
+        local: With a local subnet.
+        supervisor: What has to do it; empty: as the settings say.
+
+    Returns:
+        Whether all named processes are as they should be: healthy, or down.
+
+    Raises:
+        ConfigError: a `run` lives that keeps other processes, or under another supervisor.
+        S17Error: a `run` lives and has not done it in time.
+    """
+    files = Files(settings)
+    check_run(files, local=local, supervisor=supervisor)
+    orders = files.order(lambda orders: change(orders, names))
+    timeout_s = _time_to_settle_s(settings, names)
+    if not (files.holder and _wait_done(files, orders, names, timeout_s)):
+        open_log(settings)
+        doing = _obey(settings, files, orders, local=local, supervisor=supervisor, timeout_s=timeout_s)
+        if not asyncio.run(doing):
+            print(f"error: not settled after {timeout_s:.0f} s", file=sys.stderr)  # noqa: T201
+    report = asyncio.run(make_report(settings, files))
+    return report.all_are("down" if set(names) <= orders.stopped else "healthy", names)
+
+
+def check_run(files: Files, *, local: bool, supervisor: str) -> None:
+    """Raises `ConfigError` when a `run` lives that can't do what is to be ordered."""
+    state = files.read_state()
+    if not files.holder.startswith(f"run (pid {state.pid})"):
+        return
+    why = ""
+    if state.local != local:
+        why = f"it keeps {'a local subnet' if state.local else 'the processes for a public network'}"
+    elif supervisor and state.supervisor != supervisor:
+        why = f"its supervisor is {state.supervisor}, not {supervisor}"
+    if why:
+        raise ConfigError(
+            f"mining_orchestrator.py {files.holder} looks after the processes, and {why}: "
+            "stop it first (./stop_mining.sh), or use its own commands (mining_orchestrator.py start)"
+        )
+
+
+def _time_to_settle_s(settings: Settings, names: Sequence[str]) -> float:
+    load_s = max(LEAST_START_S, settings.generation.load_timeout_s, settings.validation.load_timeout_s)
+    return load_s + 2 * settings.operations.kill_timeout_s * len(names)
+
+
+def _wait_done(files: Files, orders: Orders, names: Sequence[str], timeout_s: float) -> bool:
+    """Waits for the living `run`, telling for what; False when it has ended without having done it."""
+    deadline_s = time.monotonic() + timeout_s
+    told = ""
+    while time.monotonic() < deadline_s:
+        alive, state = files.holder, files.read_state()
+        if state.orders_done >= orders.number and state.is_settled(names):
+            return True
+        if not alive:
+            return False
+        if (waiting := _waiting_for(state, orders, names, alive)) != told:
+            told = waiting
+            print(f"waiting for {waiting}", file=sys.stderr)  # noqa: T201
+        time.sleep(POLL_S)
+    raise S17Error(
+        f"{', '.join(names)}: not settled after {timeout_s:.0f} s; see {files.folder / 'state.json'}"
+    )
+
+
+def _waiting_for(state: State, orders: Orders, names: Sequence[str], holder: str) -> str:
+    if state.orders_done < orders.number:
+        return f"{holder} to do it"
+    return ", ".join(f"{n} ({state.of(n).doing})" for n in names if not state.is_settled([n]))
+
+
+async def _obey(
+    settings: Settings,
+    files: Files,
+    orders: Orders,
+    *,
+    local: bool,
+    supervisor: str,
+    timeout_s: float,
+) -> bool:
+    processes = list_processes(settings, local=local)
+    wanted = supervisor or settings.operations.supervisor
+    with files.acting("a command"):
+        chosen = await choose_supervisor(settings, processes, local=local, wanted=wanted)
+        orchestrator = Orchestrator(settings, processes, supervisor=chosen, files=files, local=local)
+        return await orchestrator.obey(orders, timeout_s)
+
+
+def stop_all() -> bool:
+    """Ends the orchestrator and stops all processes of this project under either supervisor, the miner first.
+
+    Works also on a full disk, and while the configuration can't be used.
+
+    Returns:
+        False where nothing was found, but only the defaults said where to look.
+    """
+    settings, why = settings_to_look_with()
+    files = Files(settings)
+    try:
+        files.order(lambda orders: orders.stopped.clear())
+    except OSError as error:
+        print(f"warning: can't write to {files.folder}: {error.strerror}", file=sys.stderr)  # noqa: T201
+    processes = list_processes(settings, local=True)
+    was_running = files.end_holder()
+    deadline_s = time.monotonic() + 2 * settings.operations.kill_timeout_s * len(processes)
+    while files.holder and time.monotonic() < deadline_s:
+        time.sleep(POLL_S)
+    open_log(settings)
+    stopped = asyncio.run(_stop_rest(settings, processes, files))
+    print("stopped all" if stopped or was_running else "nothing of ours was running")  # noqa: T201
+    guessed = bool(why) and not last_good.is_kept()
+    return bool(stopped or was_running or not guessed)
+
+
+async def _stop_rest(settings: Settings, processes: list[Process], files: Files) -> list[str]:
+    """Stops what runs under either supervisor; returns the names."""
+    names: list[str] = []
+    with files.acting("stop"):
+        state = files.read_state()
+        for supervisor in await find_at_work(settings, processes, local=True):
+            seen = await supervisor.look()
+            running = [p for p in processes if p.name in seen and seen[p.name].life != "stopped"]
+            orchestrator = Orchestrator(
+                settings, processes, supervisor=supervisor, files=files, local=state.local
+            )
+            orchestrator.state.orders_done = files.read_orders().number
+            await orchestrator.stop(running)
+            await supervisor.clear()
+            names += [p.name for p in running]
+    return names
+
+
+def settings_to_look_with() -> tuple[Settings, str]:
+    """See `load_or_recall`; what is wrong is told, and stops nobody."""
+    settings, why = last_good.load_or_recall()
+    if why:
+        print(f"warning: {why}", file=sys.stderr)  # noqa: T201
+    return settings, why
