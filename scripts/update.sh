@@ -10,7 +10,8 @@
 #
 # Versions are tags vX.Y.Z, signed by somebody you named: SSH signers in ~/.config/subnet17/allowed_signers
 # (ALLOWED_SIGNERS names another file; see ssh-keygen, ALLOWED SIGNERS), or OpenPGP keys that you trust fully.
-# Your mining.toml stays as it is. STOP_COMMAND and START_COMMAND replace ./stop_mining.sh and ./start_mining.sh;
+# Your mining.toml stays as it is. A living `mining_orchestrator.py run` is ended with the stop and started again
+# after the start. STOP_COMMAND and START_COMMAND replace ./stop_mining.sh and ./start_mining.sh;
 # the start must fail when the processes don't become healthy.
 #
 # Exit code: 0 up to date now, 1 refused or failed and the old version is in place, 3 going back failed as well.
@@ -80,10 +81,17 @@ put() {
     cp mining.toml "$KEPT" && git checkout --quiet --force "$@" && cp "$KEPT" mining.toml
 }
 
+run_lives() {
+    "$(chosen_python)" mining_orchestrator.py status --json 2>/dev/null | grep -q '"orchestrator": "run (pid'
+}
+
 # Sets up and starts what is in place. The lock is not passed on: a daemon would hold it for ever.
 bring_up() {
     # shellcheck disable=SC2046,SC2086 # commands with their flags
-    $SETUP $(chosen_target) 9>&- && { [ "$start" = no ] || $START 9>&-; }
+    $SETUP $(chosen_target) 9>&- && { [ "$start" = no ] || $START 9>&-; } || return
+    if [ "$start" = yes ] && [ "$watched" = yes ] && ! run_lives; then
+        setsid "$(chosen_python)" mining_orchestrator.py run </dev/null >/dev/null 2>&1 9>&- &
+    fi
 }
 
 go_back() { # $1: what failed, $2: where to
@@ -96,7 +104,7 @@ go_back() { # $1: what failed, $2: where to
 
 main() {
     local check=no wanted="" remote=origin
-    start=yes
+    start=yes watched=no
     while [ $# -gt 0 ]; do
         case "$1" in
             --check) check=yes ;;
@@ -129,6 +137,7 @@ main() {
     before="$(git symbolic-ref -q --short HEAD || git rev-parse HEAD)"
     say "from $(current_version) to $target"
     if [ "$start" = yes ]; then
+        if run_lives; then watched=yes; fi
         $STOP 9>&- || fail "the processes could not be stopped: nothing was changed"
     fi
     trap 'go_back interrupted "$before"' INT TERM

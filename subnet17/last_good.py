@@ -1,41 +1,49 @@
-"""Settings to stop and to look with while mining.toml can't be used: a slip in it must not keep all running.
+"""The last configuration file that could be used, kept for the day on which mining.toml can't be.
 
-A start keeps what finds the processes again: folders, addresses, times to wait; nothing secret. It lies
-beside the setup's own notes and not in `data_dir`, which is one of the things to be found. Not covered:
-starting, which asks for a configuration that is right.
+With it `stop` and `status` find the processes, and a process that crashes comes back: a slip in the file must
+not end what runs. A start by hand asks for a file that is right. It is a copy of the file, readable by its
+owner alone, beside the setup's own notes and not in `data_dir`, which is one of the things to be found.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from subnet17.errors import ConfigError
 from subnet17.settings import PROJECT_ROOT, Settings, Sources, load_settings
-from subnet17.settings_sources import CONFIG_VARIABLE
 
 FOLDER = PROJECT_ROOT / ".tools" / "last_good"
-KEPT: dict[str, set[str]] = {
-    "operations": {"data_dir", "log_dir", "orchestrator_log", "supervisor", "kill_timeout_s"},
-    "miner": {"host", "port", "drain_timeout_s"},
-    "generation": {"host", "port"},
-    "validation": {"host", "port"},
-    "network": {"local_port", "local_validators"},
-}
+STARTED_VARIABLE = "SUBNET17_SETTINGS"
+"""Given by a supervisor to what it starts: which settings these were."""
 
 
-def keep() -> None:
-    """Notes what the file says now. Not the environment, which is read anew and may differ next time."""
-    config = {n: v for n, v in os.environ.items() if n == CONFIG_VARIABLE}
-    with suppress(ConfigError, OSError):  # it is good in this environment alone; a disk full or read-only
-        path = _path()
+def keep(sources: Sources | None = None) -> None:
+    """Keeps the file as it is now, if it can be used. Neither a full disk nor a read-only one is an error."""
+    sources = sources or Sources()
+    with suppress(ConfigError, OSError):
+        content = sources.read()
+        sources.combine(content)
+        path = _path(sources)
+        if content is None:
+            path.unlink(missing_ok=True)
+            return
+        if path.is_file() and path.read_bytes() == content:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(f".{os.getpid()}")
-        new.write_text(_as_toml(load_settings(environ=config)), encoding="utf-8")
+        with open(new, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(content)
         new.replace(path)
+
+
+def recall(sources: Sources) -> Settings | None:
+    """The settings of the file that was kept, with the other sources as they are; None without one."""
+    with suppress(ConfigError, OSError):
+        return sources.combine(_path(sources).read_bytes())
+    return None
 
 
 def load_or_recall() -> tuple[Settings, str]:
@@ -52,27 +60,21 @@ def load_or_recall() -> tuple[Settings, str]:
 
 
 def is_kept() -> bool:
-    """Whether there are last good settings of this configuration."""
-    return _path().is_file()
+    """Whether there is a last good file of this configuration."""
+    return _path(Sources()).is_file()
 
 
 def _recall() -> tuple[Settings, str]:
+    config = Sources().path
     for environ in (dict(os.environ), {}):  # the mistake may be in the environment
-        with suppress(ConfigError):
-            return load_settings(_path(), environ=environ), "the settings of the last start"
+        if (settings := recall(Sources(config, environ=environ))) is not None:
+            return settings, "the settings of the last start"
     with suppress(ConfigError):
         return Sources(environ=os.environ).combine(None), "the defaults and the environment"
     return Settings(), "the defaults"
 
 
-def _as_toml(settings: Settings) -> str:
-    tables = settings.model_dump(include=KEPT)
-    # a JSON string or number is one of TOML too
-    lines = {name: [f"{k} = {json.dumps(v)}" for k, v in keys.items()] for name, keys in tables.items()}
-    return "\n".join(line for name, body in lines.items() for line in (f"[{name}]", *body)) + "\n"
-
-
-def _path() -> Path:
+def _path(sources: Sources) -> Path:
     """One file for each configuration that this checkout is run with."""
-    config = Sources().path.absolute()
+    config = sources.path.absolute()
     return FOLDER / f"{hashlib.sha256(str(config).encode()).hexdigest()[:16]}.toml"

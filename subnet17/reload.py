@@ -3,7 +3,8 @@
 A changed file is read and validated whole, with the same environment and command line as at the start. Then
 the keys that settings_tables.py marks as live take effect all at once; changes of others are shown as waiting
 for a restart. A file that can't be used changes nothing: the last good settings stay, and the log and the
-status page say why.
+status page say why. So also when a supervisor starts a process anew meanwhile: it goes by the file that was
+kept (last_good.py).
 
 Every process does this by itself, so that none depends on another one to be told. Not covered: the
 environment and the command line of a running process don't change.
@@ -15,6 +16,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from typing import Any
 from pydantic import ValidationError
 from watchfiles import awatch
 
+from subnet17 import last_good
 from subnet17.errors import ConfigError
 from subnet17.log import get_logger, set_log_level
 from subnet17.settings import LIVE, SECRET, Settings, Sources, known_keys
@@ -49,7 +52,7 @@ class SettingsFollower:
         config, environ, flags: See `Sources`.
 
     Raises:
-        ConfigError: what the file says at the start can't be used.
+        ConfigError: what the file says at the start can't be used, and no supervisor starts this anew.
     """
 
     def __init__(
@@ -62,12 +65,29 @@ class SettingsFollower:
     ) -> None:
         self._uses = uses
         self._sources = Sources(config, environ=environ, flags=flags)
-        self._content: Content = self._sources.read()
-        self._current = self._sources.combine(self._content)
-        self._in_file = self._current
         self._followers: list[Callable[[Settings], None]] = []
-        self._error = ""
         self._reloads = 0
+        self._error = ""
+        self._content: Content = None
+        self._is_supervised = last_good.STARTED_VARIABLE in (os.environ if environ is None else environ)
+        self._current = self._in_file = self._begin()
+        self._keep()
+
+    def _begin(self) -> Settings:
+        try:
+            self._content = self._sources.read()
+            return self._sources.combine(self._content)
+        except ConfigError as error:
+            kept = last_good.recall(self._sources) if self._is_supervised else None
+            if kept is None:
+                raise
+            self._content = error.message if self._content is None else self._content
+            self._error = error.message
+            return kept
+
+    def _keep(self) -> None:
+        if self._is_supervised:
+            last_good.keep(self._sources)
 
     @property
     def current(self) -> Settings:
@@ -85,6 +105,7 @@ class SettingsFollower:
     async def watch(self) -> None:
         """Follows the file until it is cancelled."""
         logging.getLogger("watchfiles").setLevel(logging.WARNING)  # at debug it tells of each log line
+        self._tell_error()
         while True:
             try:
                 async for _ in awatch(
@@ -168,14 +189,18 @@ class SettingsFollower:
             else:
                 self._swap(current, in_file)
         self._error = error
-        if error:
-            log.error("the configuration is not used, the last good settings stay", reason=error)
+        self._tell_error()
+
+    def _tell_error(self) -> None:
+        if self._error:
+            log.error("the configuration is not used, the last good settings stay", reason=self._error)
 
     def _swap(self, current: Settings, in_file: Settings) -> None:
         before, self._current, self._in_file = self._current, current, in_file
         changed = [f"{n}: {old!r} -> {new!r}" for n, old, new in self._differences(before, current)]
         waiting = [f"{n}: {old!r} -> {new!r}" for n, old, new in self._differences(current, in_file)]
         self._reloads += 1
+        self._keep()
         set_log_level(current.operations.log_level)
         for follow in self._followers:
             try:

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import psutil
 
+from subnet17.last_good import STARTED_VARIABLE
 from subnet17.log import get_logger
 from subnet17.ops.processes import (
     FIRST_RESTART_DELAY_MS,
     MIN_UPTIME_S,
-    SETTINGS_VARIABLE,
     Process,
     environment_of,
     log_files_of,
@@ -198,7 +198,7 @@ class Children:
 def _started_with(handle: psutil.Process) -> tuple[tuple[str, ...], str]:
     """Its command line and the fingerprint of its settings."""
     with suppress(psutil.Error):
-        return tuple(handle.cmdline()[2:]), handle.environ().get(SETTINGS_VARIABLE, "")
+        return tuple(handle.cmdline()[2:]), handle.environ().get(STARTED_VARIABLE, "")
     return (), ""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from subnet17.errors import ConfigError, PeerError
-from subnet17.ops.processes import SETTINGS_VARIABLE
+from subnet17.last_good import STARTED_VARIABLE
 from subnet17.settings import PROJECT_ROOT
 
 LOCAL_FLAG = "SUBNET17_LOCAL"
@@ -87,7 +87,7 @@ def _as_app(row: dict[str, Any]) -> Pm2App:
         restarts=int(state.get("restart_time") or 0),
         args=tuple(args.split() if isinstance(args, str) else args),
         cwd=str(state.get("pm_cwd", "")),
-        settings=str((state.get("env") or {}).get(SETTINGS_VARIABLE, "")),
+        settings=str((state.get("env") or {}).get(STARTED_VARIABLE, "")),
     )
 
 

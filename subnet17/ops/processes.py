@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from subnet17 import settings_uses
 from subnet17.errors import ConfigError, S17Error
+from subnet17.last_good import STARTED_VARIABLE
 from subnet17.log_files import LOG_FILES_VARIABLE
 from subnet17.settings import LIVE, PROJECT_ROOT, SHORT_NAMES, Settings, base_url, load_settings
 from subnet17.settings_sources import CONFIG_VARIABLE, PREFIX
@@ -23,9 +24,6 @@ GENERATION = "generation-server"
 VALIDATION = "validation-server"
 MINER = "subnet17-miner"
 LOCAL_SUBNET = "local-subnet"
-
-SETTINGS_VARIABLE = "SUBNET17_SETTINGS"
-"""Given to each process so that PM2 can tell later which settings it was started with."""
 
 LOCAL_MINER_KEY = "//Miner"
 SUPERVISION = ("operations.log_dir", "operations.kill_timeout_s", "operations.max_restarts")
@@ -157,7 +155,7 @@ def environment_of(process: Process, settings: Settings) -> dict[str, str]:
     config = {CONFIG_VARIABLE: os.environ[CONFIG_VARIABLE]} if CONFIG_VARIABLE in os.environ else {}
     return {
         "PYTHONUNBUFFERED": "1",
-        SETTINGS_VARIABLE: fingerprint(process, settings),
+        STARTED_VARIABLE: fingerprint(process, settings),
         LOG_FILES_VARIABLE: os.pathsep.join(log_files_of(process, settings)),
         **config,
     }

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from subnet17 import last_good
+from subnet17.errors import ConfigError
+from subnet17.reload import SettingsFollower
 from subnet17.settings import load_settings
+from subnet17.settings_uses import MINER
 
 
 @pytest.fixture
@@ -60,7 +63,38 @@ def test_without_a_good_start_the_defaults_and_the_environment_count(
     assert "going by the defaults" in why
 
 
-def test_no_secret_is_kept(config: Path) -> None:
+def test_only_the_owner_can_read_what_is_kept(config: Path) -> None:
     last_good.keep()
     [kept] = last_good.FOLDER.iterdir()
-    assert "secret" not in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.read_bytes() == config.read_bytes()
+    config.unlink()
+    last_good.keep()  # no file, and one was asked for: a mistake
+    assert last_good.is_kept()
+
+
+def test_what_a_supervisor_starts_anew_goes_by_the_last_good_file_until_it_is_mended(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(last_good.STARTED_VARIABLE, "abc")
+    assert SettingsFollower(MINER).current.miner.port == 9001
+    config.write_text("[miner]\nprt = 9002\n")
+    follower = SettingsFollower(MINER)
+    assert follower.current.miner.port == 9001
+    assert "did you mean port" in str(follower.as_json()["error"])
+    follower.look()
+    assert "did you mean port" in str(follower.as_json()["error"])
+    config.write_text("[miner]\nport = 9001\nmax_candidates = 7\n")
+    follower.look()
+    assert (follower.as_json()["error"], follower.current.miner.max_candidates) == ("", 7)
+    config.unlink()
+    follower = SettingsFollower(MINER)
+    assert follower.current.miner.max_candidates == 7
+    assert "can't read" in str(follower.as_json()["error"])
+
+
+def test_a_start_by_hand_asks_for_a_file_that_is_right(config: Path) -> None:
+    last_good.keep()
+    config.write_text("[miner]\nprt = 9002\n")
+    with pytest.raises(ConfigError, match="did you mean port"):
+        SettingsFollower(MINER)
