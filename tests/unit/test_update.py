@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +130,37 @@ def test_the_newest_signed_version_is_set_up_and_started(world: World) -> None:
     assert world.done == ["stop v1.0.0", "setup v1.10.0", "start v1.10.0"]
     assert "up to date" in world.update().stdout
     assert len(world.done) == 3
+
+
+PYTHON = """#!/bin/sh
+[ "$1" = mining_orchestrator.py ] || exit 1
+case "$2" in
+    status) [ ! -e "$HOME/run" ] || echo '"orchestrator": "run (pid 7)",' ;;
+    run) touch "$HOME/run"; echo "run $(cat VERSION)" >>"$HOME/done" ;;
+esac
+"""
+STOP = """#!/bin/sh
+rm -f "$HOME/run"
+echo "stop $(cat VERSION)" >>"$HOME/done"
+"""
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_an_orchestrator_that_was_ended_for_it_runs_again(lives: bool, world: World) -> None:
+    write(world.checkout / ".tools" / "fake_python", PYTHON)
+    (world.checkout / ".tools" / "python").write_text(str(world.checkout / ".tools" / "fake_python"))
+    write(world.folder / "stop", STOP)
+    world.env["STOP_COMMAND"] = str(world.folder / "stop")
+    if lives:
+        (world.folder / "run").touch()
+    world.release("v1.1.0")
+    assert world.update().returncode == 0
+    wanted = ["stop v1.0.0", "setup v1.1.0", "start v1.1.0", *(["run v1.1.0"] if lives else [])]
+    for _ in range(100):
+        if world.done == wanted:
+            break
+        time.sleep(0.1)
+    assert world.done == wanted
 
 
 def test_looking_changes_nothing(world: World) -> None:
