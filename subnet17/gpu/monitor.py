@@ -12,14 +12,14 @@ import pynvml
 
 @dataclass(frozen=True)
 class GpuState:
-    """One GPU now. `used_bytes` counts all processes, not only ours; power is None where it is not told."""
+    """One GPU now. `used_bytes` counts all processes, not only ours; what a card does not tell is None."""
 
     index: int
     name: str
     total_bytes: int
     used_bytes: int
-    temperature_deg_c: int
-    utilisation_percent: int
+    temperature_deg_c: int | None = None
+    utilisation_percent: int | None = None
     power_w: float | None = None
     power_limit_w: float | None = None
 
@@ -35,7 +35,8 @@ def read_gpus() -> list[GpuState]:
     except pynvml.NVMLError:
         return []
     try:
-        return [_read(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        read = [_read(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        return [gpu for gpu in read if gpu is not None]
     except pynvml.NVMLError:
         return []
     finally:
@@ -51,23 +52,30 @@ def why_no_gpu(devices: Sequence[str], gpus: Sequence[GpuState]) -> str:
     return "" if gpus else "no NVIDIA GPU answers"
 
 
-def _read(index: int) -> GpuState:
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+def _read(index: int) -> GpuState | None:
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        name = str(pynvml.nvmlDeviceGetName(handle))
+    except pynvml.NVMLError:  # this one is lost; the others go on
+        return None
+    power_mw = _told(pynvml.nvmlDeviceGetPowerUsage, handle)
+    power_limit_mw = _told(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+    rates = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
     return GpuState(
         index=index,
-        name=str(pynvml.nvmlDeviceGetName(handle)),
+        name=name,
         total_bytes=int(memory.total),
         used_bytes=int(memory.used),
-        temperature_deg_c=int(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)),
-        utilisation_percent=int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu),
-        power_w=_watts(pynvml.nvmlDeviceGetPowerUsage, handle),
-        power_limit_w=_watts(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle),
+        temperature_deg_c=_told(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU),
+        utilisation_percent=None if rates is None else int(rates.gpu),
+        power_w=None if power_mw is None else power_mw / 1000,
+        power_limit_w=None if power_limit_mw is None else power_limit_mw / 1000,
     )
 
 
-def _watts(ask: Callable[[Any], int], handle: Any) -> float | None:
+def _told(ask: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return ask(handle) / 1000
+        return ask(*arguments)
     except pynvml.NVMLError:  # some cards, and slices of one, don't tell
         return None

@@ -142,9 +142,13 @@ def read_nvidia_smi() -> tuple[list[Gpu], str | None, tuple[int, int] | None]:
         return [], None, None
     gpus, driver = [], None
     for row in csv.reader(listed.splitlines(), skipinitialspace=True):
+        if len(row) < 4:
+            continue
         driver = row[0]
         gpus.append(Gpu(row[1], int(_number(row[2]) * 2**20), _number(row[3])))
-    return gpus, driver, as_version(run(["nvidia-smi"]) or "", r"CUDA Version:\s*")
+    if driver is None:
+        return [], None, None
+    return gpus, driver, as_version(run(["nvidia-smi"]) or "", r"CUDA (?:UMD )?Version:\s*")  # UMD since 610
 
 
 def _number(text: str) -> float:

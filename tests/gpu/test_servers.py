@@ -157,7 +157,7 @@ def test_draws_a_mesh_in_a_worker_with_limited_memory(validation: httpx.Client) 
     assert answer.status_code == 200, answer.text[:500]
     assert answer.json()["asset"]["kind"] == "mesh"
     assert not answer.json()["submittable"]
-    assert answer.json()["score"] > 0, found
+    assert answer.json()["mesh_score"]["score"] > 0, found
 
 
 def test_gives_the_gpu_back_when_idle(validation: httpx.Client) -> None:

@@ -129,7 +129,13 @@ def test_codecs_matter_beside_bittensor_only() -> None:
 
 @pytest.mark.parametrize(
     ("text", "version"),
-    [("v20.20.2", (20, 20)), ("| CUDA Version: 12.8     |", (12, 8)), ("none", None), ("", None)],
+    [
+        ("v20.20.2", (20, 20)),
+        ("| CUDA Version: 12.8     |", (12, 8)),
+        ("CUDA UMD Version: 13.1", (13, 1)),
+        ("none", None),
+        ("", None),
+    ],
 )
 def test_versions_are_read_from_what_programs_print(text: str, version: tuple[int, int] | None) -> None:
     assert as_version(text) == version
@@ -146,8 +152,9 @@ def test_nvidia_smi_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     gpus, driver, cuda = read_nvidia_smi()
     assert gpus == [Gpu("NVIDIA L4", 23034 * 2**20, 8.9), Gpu("NVIDIA L4", 23034 * 2**20, 0.0)]
     assert (driver, cuda) == ("570.86.10", (12, 8))
-    program.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'; exit 9\n")
-    assert read_nvidia_smi() == ([], None, None)
+    for failure in ("NVIDIA-SMI has failed'; exit 9 #", "No devices were found"):
+        program.write_text(f"#!/bin/sh\necho '{failure}'\n")
+        assert read_nvidia_smi() == ([], None, None)
 
 
 def test_a_token_is_seen_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
