@@ -132,7 +132,6 @@ def test_codecs_matter_beside_bittensor_only() -> None:
     [
         ("v20.20.2", (20, 20)),
         ("| CUDA Version: 12.8     |", (12, 8)),
-        ("CUDA UMD Version: 13.1", (13, 1)),
         ("none", None),
         ("", None),
     ],
@@ -141,10 +140,11 @@ def test_versions_are_read_from_what_programs_print(text: str, version: tuple[in
     assert as_version(text) == version
 
 
-def test_nvidia_smi_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("told", ["CUDA Version", "CUDA UMD Version"])
+def test_nvidia_smi_is_read(told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     program.write_text(
-        '#!/bin/sh\nif [ $# = 0 ]; then echo "| NVIDIA-SMI 570.86.10  CUDA Version: 12.8 |"; else\n'
+        f'#!/bin/sh\nif [ $# = 0 ]; then echo "| NVIDIA-SMI 570.86.10  {told}: 12.8 |"; else\n'
         'echo "570.86.10, NVIDIA L4, 23034, 8.9"; echo "570.86.10, NVIDIA L4, 23034, [N/A]"; fi\n'
     )
     program.chmod(0o755)
