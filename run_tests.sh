@@ -8,4 +8,5 @@ python="$(chosen_python)"
 "$python" -m ruff format --check .
 "$python" -m ruff check .
 "$python" -m mypy
-exec "$python" -m pytest "$@"
+# Two at a time, file by file: many tests wait for processes. -n 0 runs all in one process.
+exec "$python" -m pytest -n 2 --dist loadfile "$@"

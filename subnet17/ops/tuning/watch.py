@@ -16,7 +16,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from subnet17.errors import S17Error
-from subnet17.log import get_logger
+from subnet17.log import get_logger, set_log_level
 from subnet17.ops.tuning.analysis import fit_score_of, read_journal, terms_of
 from subnet17.ops.tuning.benchmark import REQUESTS, RunningServers
 from subnet17.ops.tuning.config_file import (
@@ -147,6 +147,7 @@ class RealMachine:
             S17Error: the servers can't be measured now.
         """
         settings = self._file.settings()
+        set_log_level(settings.operations.log_level)
         restore_pending(settings.data_dir / FOLDER, self._file)
         history, _ = await asyncio.to_thread(
             read_journal, settings, hotkey=self._hotkey, since_s=since_s + SETTLE_S, until_s=time.time()
