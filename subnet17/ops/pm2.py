@@ -108,22 +108,24 @@ def delete_app(name: str, kill_timeout_s: float) -> None:
 
 def daemon_runs() -> bool:
     """Whether PM2's own process of this PM2_HOME is alive. Starts none, unlike PM2's commands."""
+    if not (pid := daemon_pid()):
+        return False
     try:
-        os.kill(int(_pid_file().read_text()), 0)
+        os.kill(pid, 0)
     except PermissionError:
         return True
-    except (OSError, ValueError):
+    except OSError:
         return False
     return True
 
 
-def daemon_was_killed() -> bool:
-    """Whether PM2's own process is gone without having ended: `pm2 kill` takes its file along."""
-    return _pid_file().exists() and not daemon_runs()
-
-
-def _pid_file() -> Path:
-    return Path(os.environ.get("PM2_HOME") or Path.home() / ".pm2") / "pm2.pid"
+def daemon_pid() -> int:
+    """Of PM2's own process, also of one that was killed; 0 where there was none."""
+    home = Path(os.environ.get("PM2_HOME") or Path.home() / ".pm2")
+    try:
+        return int((home / "pm2.pid").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def end_daemon() -> None:

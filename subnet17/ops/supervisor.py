@@ -98,8 +98,9 @@ class Pm2Supervisor:
         self._apps: dict[str, pm2.Pm2App] = {}
         self._looked_s = float("-inf")
         self._last: dict[str, psutil.Process] = {}
+        self._daemon = 0
         self._killed: set[str] = set()
-        """Apps whose PM2 was killed, not ended by somebody."""
+        """Apps whose PM2 is gone."""
 
     async def look(self) -> dict[str, Seen]:
         """All apps of this checkout, by name.
@@ -122,9 +123,13 @@ class Pm2Supervisor:
 
     def _list_apps(self) -> dict[str, pm2.Pm2App]:
         if time.monotonic() - self._looked_s > LOOK_AGAIN_S:
-            if pm2.daemon_was_killed():  # the one that the next call makes knows of no app
-                self._killed |= self._last.keys()
             self._apps = pm2.list_apps()
+            daemon, self._daemon = self._daemon, pm2.daemon_pid()
+            if daemon not in {
+                0,
+                self._daemon,
+            }:  # it is another one, which knows nothing of the last one's apps
+                self._killed |= self._last.keys()
             self._looked_s = time.monotonic()
         return self._apps
 
