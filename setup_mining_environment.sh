@@ -107,6 +107,21 @@ else
 fi
 echo "$python" >"$TOOLS/python"
 
+# The shape model's packages load these of the system.
+missing_libraries() {
+    "$python" -c 'import subnet17.ops.check_facts as c; print(*c.missing_libraries())' | grep . || true
+}
+if [ "$target" = gpu ] && [ -n "$(missing_libraries)" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        echo "installing system libraries that the shape model needs"
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libgl1 libglib2.0-0 libopengl0 \
+            >/dev/null 2>&1 || true
+    fi
+    missing="$(missing_libraries)"
+    [ -z "$missing" ] ||
+        echo "note: the shape model needs $missing. Debian/Ubuntu: sudo apt-get install libgl1 libglib2.0-0 libopengl0"
+fi
+
 # Pictures of meshes need EGL or OSMesa of the system. Without them all else works, so nothing fails here.
 check_opengl() {
     local renderer
@@ -119,11 +134,11 @@ check_opengl() {
 if ! check_opengl; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         echo "installing EGL, which pictures of meshes need"
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libegl1 libgl1-mesa-dri \
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libegl1 libgl1 libgl1-mesa-dri \
             >/dev/null 2>&1 || true
     fi
     check_opengl ||
-        echo "note: no pictures of meshes without EGL or OSMesa. Debian/Ubuntu: sudo apt-get install libegl1 libgl1-mesa-dri"
+        echo "note: no pictures of meshes without EGL or OSMesa. Debian/Ubuntu: sudo apt-get install libegl1 libgl1 libgl1-mesa-dri"
 fi
 "$python" -c 'import subnet17.settings as s; s.load_settings()' || fail "mining.toml or the environment is not valid"
 echo "ready: $target, Python $("$python" -V | cut -d' ' -f2), dev packages: $dev"

@@ -7,6 +7,7 @@ looked at too. Nothing is changed, and no secret is read further than to see tha
 from __future__ import annotations
 
 import csv
+import ctypes
 import importlib.metadata
 import json
 import os
@@ -73,6 +74,7 @@ class Facts:
     npm: bool = False
     pm2: bool = False
     opengl: str | None = None
+    missing_libraries: list[str] = field(default_factory=list)
     hf_token: bool = False
     clock_skew_s: float | None = None
     ports: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -106,6 +108,7 @@ def gather(*, local: bool, installed: bool) -> Facts:
     facts.node, facts.npm = _node_version(), shutil.which("npm") is not None
     facts.pm2 = bool(shutil.which("pm2")) or (ROOT / "node_modules" / ".bin" / "pm2").exists()
     facts.opengl = _opengl()
+    facts.missing_libraries = missing_libraries()
     facts.hf_token = has_hf_token()
     ports = DEFAULT_PORTS if settings is None else _ports_of(settings)
     facts.ports = {name: (port, holder_of(port)) for name, port in ports.items()}
@@ -256,6 +259,17 @@ def _runtime_cuda() -> tuple[int, int] | None:
         if found := _version(package):
             return as_version(found)
     return None
+
+
+def missing_libraries() -> list[str]:
+    """The system's libraries that hy3dgen's packages (OpenCV, PyMeshLab) load and that are not there."""
+    missing = []
+    for name in ("libGL.so.1", "libgthread-2.0.so.0", "libOpenGL.so.0"):
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            missing.append(name)
+    return missing
 
 
 def _opengl() -> str | None:

@@ -12,6 +12,8 @@ from enum import IntEnum
 from subnet17.ops.check_facts import Facts
 
 MIN_CUDA = (12, 1)
+TORCH_CUDA = 13
+"""What the pinned torch is built for; a driver for an older one needs another build of it."""
 MIN_CAPABILITY = 8.0
 """Ampere: the first that computes in bfloat16."""
 MIN_NODE = 18
@@ -123,7 +125,13 @@ def _gpu(facts: Facts, aim: Aim) -> list[Finding]:
         text = (
             f"the driver offers CUDA {_shown(facts.driver_cuda)}, torch brings {_shown(facts.runtime_cuda)}"
         )
-        findings = _error("driver", text, f"install a driver for CUDA {facts.runtime_cuda[0]}, then reboot")
+        findings = _error("driver", text, _newer_driver(facts.runtime_cuda[0]))
+    elif facts.driver_cuda and facts.runtime_cuda is None and facts.driver_cuda[0] < TORCH_CUDA:
+        text = f"the driver offers CUDA {_shown(facts.driver_cuda)}, the pinned torch brings {TORCH_CUDA}"
+        findings = _warn("driver", text, _newer_driver(TORCH_CUDA))
+    if facts.missing_libraries:
+        text = f"the shape model's packages need {', '.join(facts.missing_libraries)}"
+        findings = findings + _error("libraries", text, "apt-get install libgl1 libglib2.0-0 libopengl0")
     best = max(facts.gpus, key=lambda gpu: gpu.memory_bytes)
     shown = f"{len(facts.gpus)} x {best.name}, {best.memory_bytes / 2**30:.0f} GiB"
     if 0 < best.compute_capability < MIN_CAPABILITY:
@@ -187,9 +195,16 @@ def _node(facts: Facts, aim: Aim) -> list[Finding]:
     return _ok("node, pm2", f"Node.js {_shown(facts.node)}, PM2 is there")
 
 
+def _newer_driver(cuda: int) -> str:
+    return (
+        f"install a driver for CUDA {cuda} (580 or newer for 13), then reboot; or, after setup, a build of"
+        " the same torch for the driver's CUDA into the environment"
+    )
+
+
 def _opengl(facts: Facts, aim: Aim) -> list[Finding]:
     if facts.opengl is None:
-        fix = "apt-get install libegl1 libgl1-mesa-dri"
+        fix = "apt-get install libegl1 libgl1 libgl1-mesa-dri"
         return _warn("opengl", "neither EGL nor OSMesa works: no pictures of meshes", fix)
     return _ok("opengl", facts.opengl)
 

@@ -13,6 +13,8 @@ import sys
 from typing import Any
 
 EGL_LIBRARIES = ("libEGL.so.1", "libEGL.so")
+GL_LIBRARIES = ("libGL.so.1", "libGL.so")
+"""PyOpenGL looks there for its functions, also beside EGL."""
 OSMESA_LIBRARIES = ("libOSMesa.so.8", "libOSMesa.so.6", "libOSMesa.so")
 
 EGL_PLATFORM_DEVICE = 0x313F
@@ -45,8 +47,9 @@ def find_egl() -> Found:
     """The first EGL device that gives a context.
 
     Raises:
-        OSError: no libEGL. LookupError: no device of it can be used.
+        OSError: no libEGL, or no libGL. LookupError: no device of it can be used.
     """
+    _load(GL_LIBRARIES)
     egl = _load(EGL_LIBRARIES)
     egl.eglGetProcAddress.restype = ctypes.c_void_p
     devices = _list_devices(egl)

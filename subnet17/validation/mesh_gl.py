@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 PROBE = Path(__file__).with_name("gl_probe.py")
 PROBE_TIMEOUT_S = 30.0
-APT_COMMAND = "apt-get install libegl1 libgl1-mesa-dri (or libosmesa6)"
+APT_COMMAND = "apt-get install libegl1 libgl1 libgl1-mesa-dri (or libosmesa6)"
 
 _OSMESA_CONSTANTS = {
     "OSMESA_DEPTH_BITS": 0x30,

@@ -50,6 +50,8 @@ BAD: list[tuple[str, Severity, dict[str, Any]]] = [
     ("driver", Severity.ERROR, {"driver": None, "driver_cuda": None, "gpus": []}),
     ("driver", Severity.ERROR, {"driver_cuda": (11, 8)}),
     ("driver", Severity.ERROR, {"runtime_cuda": (13, 0)}),
+    ("driver", Severity.WARNING, {"runtime_cuda": None}),
+    ("libraries", Severity.ERROR, {"missing_libraries": ["libGL.so.1"]}),
     ("gpu", Severity.WARNING, {"gpus": [WEAK_GPU]}),
     ("gpu", Severity.ERROR, {"gpus": [OLD_GPU]}),
     ("cpu, memory", Severity.WARNING, {"cores": 4}),
