@@ -7,7 +7,6 @@ and every MemoryError (a lie about a size was believed), ends it with a tracebac
 from __future__ import annotations
 
 import base64
-import io
 import json
 import random
 import resource
@@ -48,6 +47,12 @@ from subnet17.validation.judge import CpuJudge  # noqa: E402
 from subnet17.validation.requests import flatten_on_white  # noqa: E402
 from subnet17.validation.scoring.scores import Scores  # noqa: E402
 from subnet17.validation.verdict import Told  # noqa: E402
+from tests.hostile_pictures import (  # noqa: E402
+    encode,
+    glb_with_texture,
+    jpeg_of_scans,
+    png_of_profiles,
+)
 from tests.mutations import EXTRA_MEMORY_BYTES, limit_memory, mutate  # noqa: E402
 
 Job = Callable[[], Any]
@@ -128,6 +133,7 @@ def make_originals() -> Originals:
     obj = ball.export(file_type="obj", header=None)
     meshes = [ball.export(file_type="ply"), ball.export(file_type="ply", encoding="ascii")]
     meshes += [ball.export(file_type="glb"), sheet.export(file_type="glb")]
+    meshes += [glb_with_texture(encode(Image.new("RGB", (9, 9)), "JPEG", progressive=True))]
     meshes += [meshes[1].replace(b"property float", b"property double")]
     meshes += [obj.encode() if isinstance(obj, str) else obj]
     return Originals([write_ply(cloud)], [encode_spz(cloud)], make_pictures(), meshes)
@@ -148,12 +154,6 @@ def make_pictures() -> list[bytes]:
     return pictures
 
 
-def encode(image: Image.Image, form: str, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, form, **options)
-    return stream.getvalue()
-
-
 def make_bombs() -> list[bytes]:
     """Pictures within the limits and beyond that ask for as much as they can."""
     white = Image.new("RGBA", (4096, 4096), (255, 255, 255, 9))
@@ -161,7 +161,18 @@ def make_bombs() -> list[bytes]:
         encode(white, "PNG"),
         encode(white.convert("P"), "PNG"),
         encode(Image.new("1", (5000, 5000)), "PNG"),
+        *make_slow_pictures(),
     ]
+
+
+def make_slow_pictures() -> list[bytes]:
+    return [jpeg_of_scans(2500), jpeg_of_scans(2500, "MPO"), png_of_profiles(1000)]
+
+
+def make_mesh_bombs() -> list[bytes]:
+    """Textures that would take long, or start a program of the system: Pillow reads EPS by Ghostscript."""
+    foreign = [encode(Image.new("RGB", (64, 64)), form) for form in ("EPS", "ICO")]
+    return [glb_with_texture(picture) for picture in [*make_slow_pictures(), *foreign]]
 
 
 def validation_body(data: bytes, **fields: Any) -> bytes:
@@ -193,6 +204,10 @@ class Flood:
         self.rng.shuffle(kinds)
         for bomb in make_bombs():
             yield "bomb", lambda bomb=bomb: flatten_on_white(read_image(bomb, field="picture")), bomb
+        for bomb in make_mesh_bombs():
+            body = validation_body(bomb)
+            yield "bomb", lambda body=body: pipeline.validate_text(body), body
+            yield "bomb", lambda body=body: answer_conversion(body), body
         for kind in kinds:
             job, content = getattr(self, kind)()
             yield kind, job, content

@@ -23,7 +23,11 @@ IMAGE_MAX_PX = 4096
 """Longest side of a picture, checked before its pixels are decoded."""
 JPEG_MAX_SCANS = 100
 """Encoders write 10 at most. Each costs a pass over all pixels, for some 30 bytes."""
+PNG_MAX_PACKED = 20
+"""Compressed chunks of a PNG besides its pixels, a colour profile and texts: a KB may unpack to a MB."""
 _START_OF_SCAN = b"\xff\xda"
+_PNG = b"\x89PNG"
+_PACKED_CHUNKS = (b"iCCP", b"zTXt", b"iTXt")
 
 REPLACEMENT = "\ufffd"
 """What decoders put in place of bytes that are not UTF-8."""
@@ -107,28 +111,12 @@ def decode_base64(text: object, *, field: str) -> bytes:
 
 
 def read_image(data: bytes, *, field: str) -> Image.Image:
-    """Decodes a PNG, JPEG or WebP to RGB or RGBA.
+    """Decodes a PNG, JPEG or WebP to RGB or RGBA; raises as `open_image`.
 
     Raises:
-        UnknownFormatError: another format, or none.
-        TooLargeError: a side over 4096 px, or a JPEG of more than 100 scans.
         InvalidInputError: the pixels can't be decoded.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of big pictures; the limit below refuses them
-            image = Image.open(io.BytesIO(data), formats=IMAGE_FORMATS)
-    except Image.DecompressionBombError as error:
-        raise TooLargeError(
-            f"{field} is too large, at most {IMAGE_MAX_PX} px a side are allowed: {error}"[:200],
-            field=field,
-            allowed_px=IMAGE_MAX_PX,
-        ) from None
-    except Exception:
-        raise UnknownFormatError(
-            f"{field} is not a picture of a known format; known: {', '.join(IMAGE_FORMATS)}", field=field
-        ) from None
-    _check_image(image, data, field)
+    image = open_image(data, field=field)
     mode = "RGBA" if image.has_transparency_data else "RGB"
     try:
         image.load()
@@ -137,7 +125,56 @@ def read_image(data: bytes, *, field: str) -> Image.Image:
         raise InvalidInputError(f"{field} can't be decoded: {type(error).__name__}", field=field) from None
 
 
-def _check_image(image: Image.Image, data: bytes, field: str) -> None:
+def open_image(data: bytes, *, field: str, formats: tuple[str, ...] = IMAGE_FORMATS) -> Image.Image:
+    """Looks at a picture without decoding its pixels: its format, and what they would cost.
+
+    Args:
+        data: The file.
+        field: What messages call it.
+        formats: Some of `IMAGE_FORMATS`. Pillow knows others, of which some start programs of the system.
+
+    Raises:
+        UnknownFormatError: another format, or none.
+        TooLargeError: a side over 4096 px, more than 100 scans of a JPEG, or 20 packed chunks of a PNG.
+    """
+    _check_packed(data, field)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of big pictures; the limit below refuses them
+            image = Image.open(io.BytesIO(data), formats=formats)
+    except Image.DecompressionBombError as error:
+        raise TooLargeError(
+            f"{field} is too large, at most {IMAGE_MAX_PX} px a side are allowed: {error}"[:200],
+            field=field,
+            allowed_px=IMAGE_MAX_PX,
+        ) from None
+    except Exception:
+        raise UnknownFormatError(
+            f"{field} is not a picture of a known format; known: {', '.join(formats)}", field=field
+        ) from None
+    _check_size(image, field)
+    _check_scans(image, data, field)
+    return image
+
+
+def count_packed(data: bytes) -> int:
+    """Compressed chunks of a PNG besides its pixels; pixels look like one by chance in every GB."""
+    return sum(data.count(kind) for kind in _PACKED_CHUNKS) if data.startswith(_PNG) else 0
+
+
+def _check_packed(data: bytes, field: str) -> None:
+    packed = count_packed(data)
+    if packed > PNG_MAX_PACKED:
+        raise TooLargeError(
+            f"{field} is a PNG of {packed} compressed chunks besides its pixels, "
+            f"at most {PNG_MAX_PACKED} are read",
+            field=field,
+            measured_chunks=packed,
+            allowed_chunks=PNG_MAX_PACKED,
+        )
+
+
+def _check_size(image: Image.Image, field: str) -> None:
     if max(image.size) > IMAGE_MAX_PX:
         raise TooLargeError(
             f"{field} is {image.width}x{image.height} px, at most {IMAGE_MAX_PX} px a side are allowed",
@@ -145,7 +182,11 @@ def _check_image(image: Image.Image, data: bytes, field: str) -> None:
             measured_px=max(image.size),
             allowed_px=IMAGE_MAX_PX,
         )
-    scans = data.count(_START_OF_SCAN) if image.format == "JPEG" else 0
+
+
+def _check_scans(image: Image.Image, data: bytes, field: str) -> None:
+    # MPO is what Pillow calls a JPEG with further pictures behind it.
+    scans = data.count(_START_OF_SCAN) if image.format in {"JPEG", "MPO"} else 0
     if scans > JPEG_MAX_SCANS:
         raise TooLargeError(
             f"{field} is a JPEG of {scans} scans, at most {JPEG_MAX_SCANS} are decoded",

@@ -1,28 +1,30 @@
 """GLB files from outside, checked and rewritten so that trimesh reads nothing it could stumble over.
 
-Covers: chunk bounds, accessors against the bytes that are there, node chains and circles; instances,
+Covers: chunk bounds, accessors against the bytes that are there, node chains and circles; instances, views,
 accessors, primitives and textures that few bytes multiply; external data and compressed extensions (refused).
 What is handed on holds triangles, vertex colours, texture coordinates and base colours; normals, other maps,
-animations, skins, cameras and optional extensions are left out.
+animations, skins, cameras and optional extensions are left out, and no picture of theirs is looked at.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import struct
 from collections import Counter
 from typing import Any
 
-from PIL import Image
-
-from subnet17.errors import AssetError, TooLargeError
+from subnet17.errors import AssetError, TooLargeError, UnknownFormatError
+from subnet17.serving.inputs import count_packed, open_image
 from subnet17.splat.limits import check_bytes
 
 Tree = dict[str, Any]
 
 MAX_TEXTURE_PIXELS = 4096 * 4096
 """Of all textures together, each counted for every material that has it: trimesh joins them in one."""
+TEXTURE_FORMATS = ("PNG", "JPEG")
+"""glTF's own. No format that Pillow tries before begins alike: trimesh, which names none, gets the same."""
+MAX_PACKED_CHUNKS = 200
+"""Of all textures together, see `PNG_MAX_PACKED`."""
 MAX_NODES = 1000
 MAX_NODE_DEPTH = 32
 """trimesh walks the whole chain for every node of it."""
@@ -31,7 +33,7 @@ MAX_PRIMITIVES = 500
 MAX_MATERIALS = 500
 MAX_JSON_BYTES = 4 * 2**20
 COPIED_SHARE = 4
-"""Accessors may together read so many times the binary chunk: each of them is copied."""
+"""So many times the binary chunk may views hold together, and accessors read: each of them is copied."""
 
 COMPONENT_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 COMPONENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
@@ -40,7 +42,6 @@ JSON_CHUNK, BIN_CHUNK = 0x4E4F534A, 0x004E4942
 KEPT = ("scene", "scenes", "accessors", "bufferViews", "buffers")
 KEPT_OF_NODE = ("children", "mesh", "matrix", "translation", "rotation", "scale")
 KEPT_OF_PRIMITIVE = ("indices", "mode", "material")
-KEPT_OF_MATERIAL = ("baseColorFactor", "baseColorTexture")
 ATTRIBUTES = ("POSITION", "COLOR_0", "TEXCOORD_0")
 
 
@@ -110,6 +111,7 @@ def _check_tree(tree: Tree, binary: bytes, max_faces: int) -> None:
     for view in tree.get("bufferViews", []):
         if not 0 <= view.get("byteOffset", 0) <= len(binary) - view["byteLength"] <= len(binary):
             raise AssetError(f"GLB buffer view {view!r:.120} leaves the {len(binary)} bytes there are")
+    check_bytes(sum(view["byteLength"] for view in tree.get("bufferViews", [])), COPIED_SHARE * len(binary))
     copied = sum(_check_accessor(accessor, tree) for accessor in tree.get("accessors", []))
     check_bytes(copied, COPIED_SHARE * len(binary))
     _check_nodes(tree.get("nodes", []))
@@ -183,10 +185,15 @@ def _check_materials(tree: Tree, binary: bytes) -> None:
     materials = tree.get("materials", [])
     if len(materials) > MAX_MATERIALS:
         raise TooLargeError(f"{len(materials)} GLB materials, at most {MAX_MATERIALS} are allowed")
-    views = [tree["bufferViews"][image["bufferView"]] for image in tree.get("images", [])]
-    pixels_of = [_count_pixels(view, binary) for view in views]
-    used = [source for material in materials if (source := _source_of(material, tree)) is not None]
-    pixels = max(sum(pixels_of), sum(pixels_of[source] for source in used))
+    views = _texture_views(tree)
+    pictures = {view: _bytes_of(tree["bufferViews"][view], binary) for view in set(views) - {None}}
+    packed = sum(count_packed(picture) for picture in pictures.values())
+    if packed > MAX_PACKED_CHUNKS:
+        raise TooLargeError(
+            f"GLB textures of {packed} compressed chunks, at most {MAX_PACKED_CHUNKS} are read"
+        )
+    pixels_of = {view: _count_pixels(picture) for view, picture in pictures.items()}
+    pixels = sum(pixels_of[view] for view in views if view is not None)
     if pixels > MAX_TEXTURE_PIXELS:
         raise TooLargeError(
             f"GLB textures of {pixels} pixels together, at most {MAX_TEXTURE_PIXELS} are allowed",
@@ -194,26 +201,35 @@ def _check_materials(tree: Tree, binary: bytes) -> None:
         )
 
 
-def _count_pixels(view: Tree, binary: bytes) -> int:
-    start = view.get("byteOffset", 0)
-    try:
-        with Image.open(io.BytesIO(binary[start : start + view["byteLength"]])) as image:
-            return image.width * image.height
-    except Image.DecompressionBombError:
-        return MAX_TEXTURE_PIXELS + 1
-    except Exception as error:  # Pillow's plugins raise many kinds
-        raise AssetError(f"a GLB texture can't be read: {error}"[:300]) from None
+def _texture_views(tree: Tree) -> list[int | None]:
+    """The buffer view of each material's base colour texture; None where it has none."""
+    return [_texture_view(material, tree) for material in tree.get("materials", [])]
 
 
-def _source_of(material: Tree, tree: Tree) -> int | None:
-    """The image of a material's base colour."""
+def _texture_view(material: Tree, tree: Tree) -> int | None:
     base = material.get("pbrMetallicRoughness", {}).get("baseColorTexture")
-    source: int | None = None if base is None else tree["textures"][base["index"]].get("source")
-    return source
+    source = None if base is None else tree["textures"][base["index"]].get("source")
+    view: int | None = None if source is None else tree["images"][source]["bufferView"]
+    return view
+
+
+def _bytes_of(view: Tree, binary: bytes) -> bytes:
+    start: int = view.get("byteOffset", 0)
+    return binary[start : start + view["byteLength"]]
+
+
+def _count_pixels(picture: bytes) -> int:
+    try:
+        image = open_image(picture, field="a GLB texture", formats=TEXTURE_FORMATS)
+    except UnknownFormatError as error:
+        raise AssetError(error.message) from None
+    return image.width * image.height
 
 
 def _plain_tree(tree: Tree) -> Tree:
-    images = [{"bufferView": image["bufferView"]} for image in tree.get("images", [])]
+    views = _texture_views(tree)
+    pictures = list(dict.fromkeys(view for view in views if view is not None))
+    materials = tree.get("materials", [])
     return {name: tree[name] for name in KEPT if name in tree} | {
         "asset": {"version": "2.0"},
         "nodes": [_pick(node, KEPT_OF_NODE) for node in tree.get("nodes", [])],
@@ -221,9 +237,12 @@ def _plain_tree(tree: Tree) -> Tree:
             {"primitives": [_plain_primitive(part) for part in mesh["primitives"]]}
             for mesh in tree.get("meshes", [])
         ],
-        "materials": [_plain_material(material, tree) for material in tree.get("materials", [])],
-        "textures": [_pick(texture, ("source",)) for texture in tree.get("textures", [])],
-        "images": images,
+        "materials": [
+            _plain_material(material, None if view is None else pictures.index(view))
+            for material, view in zip(materials, views, strict=True)
+        ],
+        "textures": [{"source": place} for place in range(len(pictures))],
+        "images": [{"bufferView": view} for view in pictures],
     }
 
 
@@ -231,10 +250,10 @@ def _plain_primitive(primitive: Tree) -> Tree:
     return _pick(primitive, KEPT_OF_PRIMITIVE) | {"attributes": _pick(primitive["attributes"], ATTRIBUTES)}
 
 
-def _plain_material(material: Tree, tree: Tree) -> Tree:
-    base = _pick(material.get("pbrMetallicRoughness", {}), KEPT_OF_MATERIAL)
-    if _source_of(material, tree) is None:
-        base.pop("baseColorTexture", None)
+def _plain_material(material: Tree, texture: int | None) -> Tree:
+    base = _pick(material.get("pbrMetallicRoughness", {}), ("baseColorFactor",))
+    if texture is not None:
+        base["baseColorTexture"] = {"index": texture}
     return {"pbrMetallicRoughness": base}
 
 

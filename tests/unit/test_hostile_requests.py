@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zlib
 from typing import Any
@@ -17,21 +16,23 @@ from starlette.types import Message
 from subnet17.errors import InvalidInputError, S17Error, TooLargeError, UnsupportedMediaError
 from subnet17.generation.request import JSON, URLENCODED, Received, parse_generation_request, receive
 from subnet17.serving.http import create_service_app, error_response
-from subnet17.serving.inputs import JPEG_MAX_SCANS, JSON_MAX_COMMAS, parse_json_object, read_image, shown
+from subnet17.serving.inputs import (
+    JPEG_MAX_SCANS,
+    JSON_MAX_COMMAS,
+    PNG_MAX_PACKED,
+    parse_json_object,
+    read_image,
+    shown,
+)
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import ServerTable
 from subnet17.validation.requests import parse_request
+from tests.hostile_pictures import encode, jpeg_of_scans, png_of_profiles
 
 HALF = "\ud800"
 """Half of a surrogate pair: JSON can name it, UTF-8 and most JSON readers can't."""
 DEEP = b"[" * 900 + b"]" * 900
-
-
-def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, form, **options)
-    return stream.getvalue()
 
 
 def body_of(error: S17Error) -> dict[str, Any]:
@@ -186,24 +187,26 @@ async def test_an_error_that_json_has_no_form_for_is_still_told() -> None:
     assert reply.json()["error"] == {"code": "invalid_input", "message": HALF, "detail": {}}
 
 
-def jpeg_of_scans(count: int) -> bytes:
-    """A progressive JPEG whose last scan is repeated: a pass over all its pixels for a few bytes each."""
-    data = encoded(Image.new("L", (64, 64), 90), "JPEG", progressive=True)
-    last = data[data.rindex(b"\xff\xda") : -2]
-    return data[:-2] + last * count + data[-2:]
+def test_a_progressive_jpeg_as_encoders_write_it_is_read() -> None:
+    picture = encode(Image.new("RGB", (64, 64)), "JPEG", progressive=True)
+    assert read_image(picture, field="f").size == (64, 64)
 
 
-def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded() -> None:
-    assert read_image(encoded(Image.new("RGB", (64, 64)), "JPEG", progressive=True), field="f").size == (
-        64,
-        64,
-    )
+@pytest.mark.parametrize("form", ["JPEG", "MPO"])
+def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded(form: str) -> None:
+    assert read_image(jpeg_of_scans(0, form), field="f").size == (64, 64)
     with pytest.raises(TooLargeError, match="scans"):
-        read_image(jpeg_of_scans(JPEG_MAX_SCANS), field="f")
+        read_image(jpeg_of_scans(JPEG_MAX_SCANS, form), field="f")
+
+
+def test_a_png_that_unpacks_to_much_besides_its_pixels_is_refused_before_it_is_opened() -> None:
+    assert read_image(png_of_profiles(PNG_MAX_PACKED), field="f").size == (8, 8)
+    with pytest.raises(TooLargeError, match="compressed chunks"):
+        read_image(png_of_profiles(PNG_MAX_PACKED + 1), field="f")
 
 
 def test_a_picture_of_a_billion_pixels_is_too_large_not_unknown() -> None:
-    small = encoded(Image.new("1", (8, 8)), "PNG")
+    small = encode(Image.new("1", (8, 8)), "PNG")
     header = small[12:16] + (40_000).to_bytes(4, "big") * 2 + small[24:29]
     huge = small[:12] + header + zlib.crc32(header).to_bytes(4, "big") + small[33:]
     with pytest.raises(TooLargeError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +13,19 @@ import trimesh
 from PIL import Image
 
 from subnet17.errors import AssetError, S17Error, TooLargeError, UnknownFormatError
+from subnet17.serving.inputs import IMAGE_MAX_PX, PNG_MAX_PACKED
 from subnet17.validation.decode import inspect_mesh
+from subnet17.validation.glb_file import MAX_PACKED_CHUNKS, rewrite_glb
 from subnet17.validation.mesh import MeshReport, analyse_mesh
 from subnet17.validation.mesh_file import read_mesh
+from tests.hostile_pictures import (
+    encode,
+    glb_with_texture,
+    join_glb,
+    jpeg_of_scans,
+    png_of_profiles,
+    split_glb,
+)
 
 KINDS = ["ply", "glb", "obj"]
 
@@ -223,14 +232,9 @@ def test_ply_of_splats_is_not_a_mesh() -> None:
 
 
 def rebuild_glb(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
-    size = struct.unpack_from("<I", data, 12)[0]
-    tree = json.loads(data[20 : 20 + size])
+    tree, binary = split_glb(data)
     change(tree)
-    text = json.dumps(tree).encode()
-    text += b" " * (-len(text) % 4)
-    rest = data[20 + size :]
-    head = struct.pack("<4sIIII", b"glTF", 2, 20 + len(text) + len(rest), len(text), 0x4E4F534A)
-    return head + text + rest
+    return join_glb(tree, binary)
 
 
 GLB_LIES: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -284,6 +288,7 @@ GLB_BOMBS: dict[str, Callable[[dict[str, Any]], None]] = {
     "accessors": lambda tree: tree["accessors"].extend(tree["accessors"] * 1000),
     "primitives": lambda tree: tree["meshes"][0].update(primitives=tree["meshes"][0]["primitives"] * 600),
     "materials": lambda tree: tree.update(materials=[{}] * 600),
+    "views": lambda tree: tree["bufferViews"].extend(tree["bufferViews"] * 1000),
     "nodes": lambda tree: tree["nodes"].extend([{}] * 1000),
     "copies": lambda tree: tree.update(nodes=[{"mesh": 0}] * 600, scenes=[{"nodes": [*range(600)]}]),
 }
@@ -345,6 +350,79 @@ def test_texture_bomb_is_refused() -> None:
     data = export(textured_sheet(Image.open(bomb)), "glb")
     with pytest.raises(TooLargeError, match="texture"):
         read_mesh(data)
+
+
+@pytest.mark.parametrize("form", ["EPS", "ICO", "GIF", "TIFF", "WEBP"])
+def test_a_texture_of_a_format_that_glb_does_not_know_is_refused_unopened(form: str) -> None:
+    """Pillow would start Ghostscript for an EPS and unpack an ICO to look at it."""
+    with pytest.raises(AssetError, match="PNG, JPEG"):
+        read_mesh(glb_with_texture(encode(Image.new("RGB", (8, 8)), form)))
+
+
+@pytest.mark.parametrize(
+    ("picture", "told"),
+    [
+        (jpeg_of_scans(2500), "scans"),
+        (jpeg_of_scans(2500, "MPO"), "scans"),
+        (png_of_profiles(PNG_MAX_PACKED + 1), "compressed chunks"),
+        (encode(Image.new("1", (IMAGE_MAX_PX + 1, 8)), "PNG"), "px a side"),
+    ],
+    ids=["scans", "further pictures", "profiles", "side"],
+)
+def test_a_texture_that_takes_long_is_refused_as_a_prompt_picture_is(picture: bytes, told: str) -> None:
+    with pytest.raises(TooLargeError, match=told):
+        read_mesh(glb_with_texture(picture))
+
+
+def test_many_textures_may_not_unpack_to_much_together() -> None:
+    def copy_texture(tree: dict[str, Any]) -> None:
+        count = MAX_PACKED_CHUNKS // PNG_MAX_PACKED + 1
+        tree["bufferViews"] += [tree["bufferViews"][tree["images"][0]["bufferView"]]] * (count - 1)
+        last = len(tree["bufferViews"])
+        tree["images"] += [{"bufferView": view} for view in range(last - count + 1, last)]
+        tree["textures"] = [{"source": place} for place in range(count)]
+        tree["materials"] = [
+            {"pbrMetallicRoughness": {"baseColorTexture": {"index": place}}} for place in range(count)
+        ]
+
+    tree, binary = split_glb(glb_with_texture(png_of_profiles(PNG_MAX_PACKED)))
+    copy_texture(tree)
+    with pytest.raises(TooLargeError, match="compressed chunks"):
+        read_mesh(join_glb(tree, binary + bytes(10 * len(binary))))
+
+
+def test_a_picture_that_many_images_name_is_handed_on_once() -> None:
+    data = rebuild_glb(
+        glb_with_texture(encode(Image.new("RGB", (8, 8)), "PNG")),
+        lambda tree: tree.update(images=tree["images"] * 2000, textures=[{"source": 1999}]),
+    )
+    tree, _ = split_glb(rewrite_glb(data, 100))
+    assert (len(tree["images"]), tree["textures"]) == (1, [{"source": 0}])
+    assert analyse_mesh(read_mesh(data)).has_texture
+
+
+def test_pictures_that_are_no_base_colour_are_not_looked_at() -> None:
+    def make_normal_map(tree: dict[str, Any]) -> None:
+        base = tree["materials"][0]["pbrMetallicRoughness"].pop("baseColorTexture")
+        tree["materials"][0]["normalTexture"] = base
+
+    mesh = read_mesh(rebuild_glb(glb_with_texture(b"no picture at all"), make_normal_map))
+    assert (len(mesh.faces), analyse_mesh(mesh).has_texture) == (1, False)
+
+
+def test_each_material_keeps_its_own_texture() -> None:
+    scene = trimesh.Scene()
+    for place, colour in enumerate(["red", "lime", "blue"]):
+        sheet = textured_sheet(Image.new("RGB", (4, 4), colour))
+        sheet.apply_translation((2 * place, 0, 0))
+        scene.add_geometry(sheet, geom_name=colour)
+    tree, binary = split_glb(scene.export(file_type="glb"))
+    tree["images"].reverse()
+    tree["textures"] = [{"source": 2 - texture["source"]} for texture in tree["textures"]]
+    mesh = read_mesh(join_glb(tree, binary))
+    seen = mesh.visual.to_color().vertex_colors[:, :3]
+    places = np.floor(np.asarray(mesh.vertices)[:, 0] / 2 + 0.25)
+    assert (seen.argmax(axis=1) == places).all()
 
 
 def test_obj_material_library_is_not_followed() -> None:
