@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import multiprocessing
 import os
@@ -69,7 +70,7 @@ GIVE_UP_SHARE = 0.95
 """Of a job's time: a job that gives up between two stages keeps its process and its loaded models."""
 
 _load_error: S17Error | None = None
-"""Why `_load` failed; jobs raise it again until another try succeeds."""
+"""Why `_load` failed; jobs raise copies until another try succeeds."""
 _loaded_at_s = 0.0
 """When `_load` was last tried."""
 _connection: Connection | None = None
@@ -185,7 +186,7 @@ def ensure_loaded(pause_s: float = RELOAD_PAUSE_S) -> None:
     if _load_error is not None and time.monotonic() - _loaded_at_s >= pause_s:
         _try_load()
     if _load_error is not None:
-        raise _load_error
+        raise copy.copy(_load_error)  # one raised again and again would keep what every job brought
 
 
 def _try_load() -> None:

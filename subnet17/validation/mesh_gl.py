@@ -124,7 +124,7 @@ class GlThread:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="gl")
         self._renderer: Any = None
-        self._preparing: Future[Any] | None = None
+        self._preparing: Future[str | None] | None = None
         self.pyrender: Any = None
         self.platform: GlPlatform | None = None
 
@@ -141,10 +141,12 @@ class GlThread:
         """
         self.prepare()
         assert self._preparing is not None  # noqa: S101 - set by the line above
-        self._preparing.result()
+        if (missing := self._preparing.result()) is not None:
+            raise UnavailableError(missing)
         return self._pool.submit(lambda: work(self.pyrender, self._renderer)).result()
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> str | None:
+        """Why nothing can be drawn: in words, as one error raised again and again would keep every mesh."""
         try:
             self.platform = find_platform()
             self.pyrender = import_pyrender(self.platform)
@@ -152,9 +154,10 @@ class GlThread:
         except UnavailableError as error:
             get_logger().warning("no pictures of meshes", reason=error.message)
             tell({"meshes_drawn_by": None, "meshes_reason": error.message})
-            raise
+            return error.message
         get_logger().info("meshes are drawn", platform=self.platform.name, renderer=self.platform.renderer)
         tell({"meshes_drawn_by": f"{self.platform.name}: {self.platform.renderer}"})
+        return None
 
     def _make_renderer(self) -> Any:
         try:

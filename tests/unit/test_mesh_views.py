@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import io
 import json
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +180,21 @@ def test_without_egl_and_osmesa_the_reason_and_the_remedy_are_told(
     monkeypatch.setattr(mesh_gl, "PROBE", script)
     with pytest.raises(UnavailableError, match=r"egl: no library.*apt-get install libegl1"):
         render_mesh(coloured_pair(), CAMERAS, GlThread())
+
+
+def test_meshes_that_cannot_be_drawn_are_let_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "probe.py"
+    script.write_text("print('{}')")
+    monkeypatch.setattr(mesh_gl, "PROBE", script)
+    thread, kept = GlThread(), []
+    for _ in range(3):
+        mesh = coloured_pair()
+        kept.append(weakref.ref(mesh))
+        with suppress(UnavailableError):
+            render_mesh(mesh, CAMERAS, thread)
+    del mesh
+    gc.collect()
+    assert [there() for there in kept] == [None] * 3
 
 
 @pytest.mark.parametrize("ending", ["import os; os.abort()", "print('no json')"])

@@ -21,11 +21,12 @@ from subnet17.errors import (
     StageError,
     UnavailableError,
 )
+from subnet17.serving import worker_process
 from subnet17.serving.breaker import CircuitBreaker
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.queue import JobQueue
 from subnet17.serving.stages import Stages
-from subnet17.serving.worker_process import job_deadline, tell
+from subnet17.serving.worker_process import ensure_loaded, job_deadline, tell
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import ServerTable
 
@@ -414,3 +415,16 @@ async def test_a_lost_device_makes_the_pool_refuse_at_once(pool: WorkerPool) -> 
 
 async def test_a_job_knows_when_it_will_be_killed(pool: WorkerPool) -> None:
     assert 4 < await pool.run(seconds_left, timeout_s=5) < 4.9  # it gives up by itself before it is killed
+
+
+def test_what_could_not_be_loaded_keeps_nothing_of_the_jobs_that_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed = DeviceLostError("Xid 79", stage="load")
+    monkeypatch.setattr(worker_process, "_load_error", failed)
+    monkeypatch.setattr(worker_process, "_loaded_at_s", time.monotonic())
+    for _ in range(2):
+        with pytest.raises(DeviceLostError, match="Xid 79") as told:
+            ensure_loaded()
+        assert told.value.detail == {"stage": "load"}
+    assert failed.__traceback__ is None
