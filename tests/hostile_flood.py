@@ -136,7 +136,16 @@ def make_originals() -> Originals:
     meshes += [glb_with_texture(encode(Image.new("RGB", (9, 9)), "JPEG", progressive=True))]
     meshes += [meshes[1].replace(b"property float", b"property double")]
     meshes += [obj.encode() if isinstance(obj, str) else obj]
+    meshes += [make_polygons([3, 4, 3, 7])]
     return Originals([write_ply(cloud)], [encode_spz(cloud)], make_pictures(), meshes)
+
+
+def make_polygons(corners: list[int]) -> bytes:
+    """A binary PLY of faces with so many corners each, which it names by a byte."""
+    header = "ply\nformat binary_little_endian 1.0\nelement vertex 3\nproperty float x\nproperty float y\n"
+    header += f"property float z\nelement face {len(corners)}\nproperty list uchar uchar vertex_indices\n"
+    faces = b"".join(bytes([count, *(corner % 3 for corner in range(count))]) for count in corners)
+    return header.encode() + b"end_header\n" + np.eye(3, dtype="<f4").tobytes() + faces
 
 
 def make_pictures() -> list[bytes]:
@@ -170,9 +179,11 @@ def make_slow_pictures() -> list[bytes]:
 
 
 def make_mesh_bombs() -> list[bytes]:
-    """Textures that would take long, or start a program of the system: Pillow reads EPS by Ghostscript."""
+    """Polygons of which few bytes make many triangles, and textures that would take long, or start a program
+    of the system: Pillow reads EPS by Ghostscript."""
     foreign = [encode(Image.new("RGB", (64, 64)), form) for form in ("EPS", "ICO")]
-    return [glb_with_texture(picture) for picture in [*make_slow_pictures(), *foreign]]
+    textured = [glb_with_texture(picture) for picture in [*make_slow_pictures(), *foreign]]
+    return [make_polygons([255] * 20_000), *textured]
 
 
 def validation_body(data: bytes, **fields: Any) -> bytes:

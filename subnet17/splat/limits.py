@@ -1,4 +1,4 @@
-"""What a cloud from outside may hold, whatever format it came in: how many splats, and which values."""
+"""What splats and meshes from outside may hold, whatever format they came in: how many, and which values."""
 
 from __future__ import annotations
 
@@ -35,6 +35,18 @@ def check_count(count: int, max_splats: int) -> None:
             f"the asset announces {count} splats, at most {max_splats} are allowed",
             splats=count,
             limit=max_splats,
+        )
+
+
+def check_announced(count: int, limit: int, what: str) -> None:
+    """Refuses a number of faces, vertices or the like before anything is allocated for them.
+
+    Raises:
+        TooLargeError: more than `limit`.
+    """
+    if count > limit:
+        raise TooLargeError(
+            f"{count!r:.20} {what} announced, at most {limit} are allowed", **{what: count, "limit": limit}
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from subnet17.errors import AssetError, TooLargeError, UnknownFormatError
 from subnet17.serving.inputs import count_packed, open_image
-from subnet17.splat.limits import check_bytes
+from subnet17.splat.limits import check_announced, check_bytes
 
 Tree = dict[str, Any]
 
@@ -157,12 +157,7 @@ def _check_sizes(tree: Tree, max_faces: int) -> None:
     limits = {"faces": max_faces, "vertices": 3 * max_faces, "primitives": MAX_PRIMITIVES}
     for sizes in (meshes, placed):
         for place, (name, limit) in enumerate(limits.items()):
-            count = sum(size[place] for size in sizes)
-            if count > limit:
-                raise TooLargeError(
-                    f"{count!r:.20} {name} announced, at most {limit} are allowed",
-                    **{name: count, "limit": limit},
-                )
+            check_announced(sum(size[place] for size in sizes), limit, name)
 
 
 def _size_of(primitives: list[Tree], tree: Tree) -> tuple[int, int, int]:

@@ -1,9 +1,8 @@
 """Mesh files from outside: PLY meshes, GLB and OBJ, checked before trimesh may allocate anything for them.
 
-Covers: counts that a PLY header announces against the bytes that are there, text that takes long to read;
-for GLB see glb_file.py.
+Covers: text that takes long to read, polygons of an OBJ; for PLY see ply_file.py, for GLB glb_file.py.
 Not covered: materials, groups and smoothing of an OBJ, over which trimesh takes seconds for some thousand
-lines, and PLY texture comments; both name files that came along with nothing. The shape is read without them.
+lines; they name files that never came along. The shape is read without them.
 """
 
 from __future__ import annotations
@@ -15,28 +14,22 @@ from typing import Any, Literal
 import numpy as np
 import trimesh
 
-from subnet17.errors import AssetError, TooLargeError, UnknownFormatError
-from subnet17.splat.limits import MAX_BYTES, check_bytes
+from subnet17.errors import AssetError, InvalidInputError, UnknownFormatError
+from subnet17.splat.limits import MAX_BYTES, check_announced, check_bytes
 from subnet17.validation.glb_file import rewrite_glb
+from subnet17.validation.ply_file import read_ply_mesh
+from subnet17.validation.ply_header import read_header
 
 MeshKind = Literal["ply", "glb", "obj"]
 
 MAX_FACES = 5_000_000
 MAX_COORDINATE = 1e18
 """Its cube, in a volume, is still a number that float64 holds, and its square one of float32."""
-MAX_PLY_HEADER_BYTES = 16 * 1024
 MAX_TEXT_BYTES = 64 * 2**20
-"""Of an OBJ or a PLY in ASCII: trimesh takes 6 to 12 microseconds for each line, however short."""
+"""Of an OBJ, for which trimesh takes 6 to 12 microseconds a line, however short, or a PLY in ASCII."""
 
 OBJ_SHAPE = re.compile(rb"^[ \t]*((?:v|vt|f)[ \t][-+.0-9eE/naif \t]*)", re.MULTILINE)
 """The lines of an OBJ that make its shape, up to the first character that none of them needs."""
-
-PLY_BYTES = {
-    **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
-    **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
-    **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
-    **dict.fromkeys(("double", "float64"), 8),
-}
 
 
 def read_mesh(
@@ -66,11 +59,12 @@ def read_mesh(
     """
     check_bytes(len(data), max_bytes)
     kind = detect_kind(data, kind_hint)
-    if kind == "obj" or (kind == "ply" and _is_ascii(data)):
+    if kind == "obj" or (kind == "ply" and read_header(data).text):
         check_bytes(len(data), max_text_bytes)
-    data = {"ply": _check_ply, "glb": rewrite_glb, "obj": _rewrite_obj}[kind](data, max_faces)
     try:
-        mesh = trimesh.load_mesh(io.BytesIO(data), file_type=kind, process=False)
+        mesh = _read(data, kind, max_faces)
+    except InvalidInputError:
+        raise
     except Exception as error:  # trimesh raises whatever its parsers stumble over
         raise AssetError(f"can't read the {kind}: {type(error).__name__}: {error}"[:300], kind=kind) from None
     _check_mesh(mesh, kind, max_faces)
@@ -97,75 +91,26 @@ def detect_kind(data: bytes, kind_hint: str | None = None) -> MeshKind:
     return found
 
 
-def _check_faces(count: int, max_faces: int) -> None:
-    if count > max_faces:
-        raise TooLargeError(
-            f"{count} faces announced, at most {max_faces} are allowed", faces=count, limit=max_faces
-        )
-
-
-def _is_ascii(data: bytes) -> bool:
-    """Whether trimesh will take a PLY for text: by its second line, whatever the others say."""
-    return b"ascii" in data[:MAX_PLY_HEADER_BYTES].split(b"\n", 2)[1].lower()
-
-
-def _check_ply(data: bytes, max_faces: int) -> bytes:
-    """The same bytes, unless their header promises more than the file holds."""
-    end = data.find(b"\nend_header", 0, MAX_PLY_HEADER_BYTES) + 1
-    body = data.find(b"\n", end) + 1
-    if not end or not body:
-        raise AssetError(f"no end_header in the PLY's first {MAX_PLY_HEADER_BYTES} bytes")
-    header = data[:end].decode("ascii", "replace").splitlines()
-    counts, row_bytes = _ply_elements(header)
-    if set(counts) - {"vertex", "face"} or not counts.get("face") or not counts.get("vertex"):
-        raise AssetError(f"PLY elements {counts}, expected vertices and faces", elements=counts)
-    _check_faces(counts["face"], max_faces)
-    _check_faces(counts["vertex"], 3 * max_faces)
-    unit, present = "bytes", len(data) - body
-    if _is_ascii(data):
-        unit, present = "lines", data.count(b"\n", body) + (not data.endswith(b"\n"))
-        row_bytes = dict.fromkeys(counts, 1)
-    promised = sum(count * row_bytes[name] for name, count in counts.items())
-    if promised > present:
-        raise AssetError(
-            f"the PLY header promises {promised} {unit} or more, {present} are there",
-            promised=promised,
-            present=present,
-        )
-    return data
-
-
-def _ply_elements(header: list[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Rows and least bytes per row of each element; a face has three corners, other lists may be empty."""
-    counts: dict[str, int] = {}
-    row_bytes: dict[str, int] = {}
-    for line in header[1:]:
-        match line.split():
-            case ["element", name, count] if count.isdecimal() and len(count) < 19 and name not in counts:
-                counts[name], row_bytes[name] = int(count), 0
-            case ["property", "list", length, item, name] if {length, item} <= PLY_BYTES.keys() and counts:
-                corners = 3 if name in {"vertex_indices", "vertex_index"} else 0
-                row_bytes[list(counts)[-1]] += PLY_BYTES[length] + corners * PLY_BYTES[item]
-            case ["property", scalar, _] if scalar in PLY_BYTES and counts:
-                row_bytes[list(counts)[-1]] += PLY_BYTES[scalar]
-            case ["format", _, "1.0"] | ["comment" | "obj_info", *_] | []:
-                pass
-            case _:
-                raise AssetError(f"PLY header line not understood: {line[:80]!r}")
-    return counts, row_bytes
+def _read(data: bytes, kind: MeshKind, max_faces: int) -> Any:
+    if kind == "ply":
+        return read_ply_mesh(data, max_faces)
+    plain = rewrite_glb(data, max_faces) if kind == "glb" else _rewrite_obj(data, max_faces)
+    return trimesh.load_mesh(io.BytesIO(plain), file_type=kind, process=False)
 
 
 def _rewrite_obj(data: bytes, max_faces: int) -> bytes:
     lines = OBJ_SHAPE.findall(data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").replace(b"\r", b"\n"))
-    _check_faces(sum(line.startswith(b"f") for line in lines), max_faces)
-    _check_faces(sum(line.startswith(b"v") for line in lines), 6 * max_faces)
+    # A polygon becomes a fan, so a line may make many faces; one that makes none is read all the same.
+    faces = sum(max(1, len(line.split()) - 3) for line in lines if line.startswith(b"f"))
+    check_announced(faces, max_faces, "faces")
+    check_announced(sum(line.startswith(b"v") for line in lines), 6 * max_faces, "vertices")
     return b"\n".join([*lines, b""])
 
 
 def _check_mesh(mesh: Any, kind: str, max_faces: int) -> None:
     if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
         raise AssetError(f"the {kind} holds no triangles", kind=kind)
-    _check_faces(len(mesh.faces), max_faces)
+    check_announced(len(mesh.faces), max_faces, "faces")
     faces, vertices = np.asarray(mesh.faces), np.asarray(mesh.vertices)
     if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
         raise AssetError(f"vertices {vertices.shape} and faces {faces.shape}, expected rows of three")

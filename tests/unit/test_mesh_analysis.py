@@ -321,7 +321,7 @@ def test_text_has_a_limit_of_its_own(encoding: str) -> None:
         return
     with pytest.raises(TooLargeError, match="bytes"):
         read_mesh(data, max_text_bytes=100)
-    with pytest.raises(TooLargeError, match="bytes"):  # what a PLY's other lines say does not count
+    with pytest.raises(AssetError, match="formats"):
         read_mesh(data.replace(b"format ascii", b"comment ASCII"), max_text_bytes=100)
 
 
@@ -329,6 +329,13 @@ def test_groups_of_an_obj_cost_nothing() -> None:
     corners = b"v 0 0 0\nv 0 0 1\nv 1 0 0\n"
     groups = b"".join(b"o a%d\nusemtl b%d\ng c\ns 1\nf 1 2 3 usemtl d\n" % (i, i) for i in range(20_000))
     assert len(read_mesh(corners + groups, kind_hint="obj").faces) == 20_000  # seconds per thousand as it was
+
+
+def test_polygons_of_an_obj_count_as_the_triangles_they_become() -> None:
+    data = b"v 0 0 0\nv 0 0 1\nv 1 0 0\nf 1 2 3\nf" + b" 1/1 2 3" * 100 + b"\n"
+    assert len(read_mesh(data, max_faces=299).faces) == 299
+    with pytest.raises(TooLargeError, match="299 faces"):
+        read_mesh(data, max_faces=298)
 
 
 def test_a_large_mesh_is_told_and_not_analysed() -> None:
