@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from subnet17.errors import S17Error, TooLargeError
 from subnet17.splat.cameras import RenderableCloud, official_cameras
-from subnet17.splat.cloud import GaussianCloud
+from subnet17.splat.cloud import Float32, GaussianCloud
 from subnet17.splat.drawing_cost import count_tiles
 from subnet17.validation.scoring.formula import ALIGNMENT_FLOOR
 
 MIN_SPLATS = 7000
 TRANSPARENT_OPACITY = 1e-3
 MAX_TRANSPARENT_SHARE = 0.8
+RTOL, ATOL = np.float32(1e-5), np.float32(1e-8)
 MAX_TILES_PER_VIEW = 20_000_000
 """Estimated tile intersections of one view; an asset of the usual kind has 200,000. Our limit, not theirs."""
 
@@ -53,7 +55,8 @@ def refuse_mesh() -> Refusal:
 
 def check_cloud(cloud: GaussianCloud) -> list[Refusal]:
     """The validators' rules for splats, all that are broken; empty for an asset they would score."""
-    found = [_check_count(cloud), _check_opacities(cloud), _check_rotations(cloud), _check_extent(cloud)]
+    checks = (_check_count, _check_first_points, _check_opacities, _check_rotations, _check_extent)
+    found = [check(cloud) for check in checks]
     return [refusal for refusal in found if refusal is not None]
 
 
@@ -62,6 +65,16 @@ def _check_count(cloud: GaussianCloud) -> Refusal | None:
         return None
     message = f"the asset has {len(cloud)} splats, at least {MIN_SPLATS} are needed"
     return Refusal("too_few_splats", message, len(cloud), MIN_SPLATS)
+
+
+def _check_first_points(cloud: GaussianCloud) -> Refusal | None:
+    """The validators look for a column of ones, and take the first three rows for columns."""
+    ones = _are_close(cloud.means[:3], np.ones(3, np.float32)).all(axis=1)
+    if not ones.any():
+        return None
+    splats = np.flatnonzero(ones).tolist()
+    message = f"splat {splats[0]} lies at (1, 1, 1), where the validators allow none of the first three"
+    return Refusal("point_of_ones", message, splats, "none of the first three")
 
 
 def _check_opacities(cloud: GaussianCloud) -> Refusal | None:
@@ -76,10 +89,16 @@ def _check_opacities(cloud: GaussianCloud) -> Refusal | None:
 
 
 def _check_rotations(cloud: GaussianCloud) -> Refusal | None:
-    if not np.array_equal(cloud.unit_quats, np.broadcast_to([1.0, 0.0, 0.0, 0.0], (len(cloud), 4))):
+    if not _are_close(cloud.unit_quats, np.array([1, 0, 0, 0], np.float32)).all():
         return None
     message = "all rotations are the identity, which the validators take for a broken export"
     return Refusal("identity_rotations", message, "all identity", "at least one other")
+
+
+def _are_close(values: Float32, expected: Float32) -> NDArray[np.bool_]:
+    """As torch.allclose has it: within 1e-5 of what is expected, but 1e-8 where that is 0."""
+    close: NDArray[np.bool_] = np.abs(values - expected) <= ATOL + RTOL * np.abs(expected)
+    return close
 
 
 def _check_extent(cloud: GaussianCloud) -> Refusal | None:

@@ -51,6 +51,44 @@ def test_one_turned_splat_is_enough() -> None:
     assert codes(quats=quats) == []
 
 
+@pytest.mark.parametrize(
+    ("quat", "refused"),
+    [
+        ([1, 9e-9, -9e-9, 0], True),
+        ([1, 2e-8, 0, 0], False),
+        ([0.9999, 0, 0, 0], True),
+        ([-1, 0, 0, 0], False),
+    ],
+    ids=["a hair", "a hair more", "length", "turned by 360"],
+)
+def test_rotations_a_hair_from_the_identity_count_as_it(quat: list[float], refused: bool) -> None:
+    quats = np.tile(np.array(quat, np.float32), (len(BALL), 1))
+    assert codes(quats=quats) == (["identity_rotations"] if refused else [])
+
+
+@pytest.mark.parametrize(
+    ("point", "refused"),
+    [([1, 1, 1], True), ([1.000009, 0.999991, 1], True), ([1.00002, 1, 1], False), ([1, 1, 0], False)],
+)
+@pytest.mark.parametrize("splat", [0, 1, 2, 3])
+def test_none_of_the_first_three_splats_may_lie_at_ones(
+    point: list[float], refused: bool, splat: int
+) -> None:
+    means = BALL.means.copy()
+    means[splat] = point
+    found = check_cloud(replace(BALL, means=means))
+    if refused and splat < 3:
+        assert [(refusal.code, refusal.measured) for refusal in found] == [("point_of_ones", [splat])]
+        assert f"splat {splat} lies at (1, 1, 1)" in found[0].message
+    else:
+        assert found == []
+
+
+def test_small_scales_refuse_nothing() -> None:
+    assert BALL.scales.max() < 0.05
+    assert codes(log_scales=np.full((len(BALL), 3), -30, np.float32)) == []
+
+
 def test_all_broken_rules_are_told_at_once() -> None:
     cloud = make_ball(10)
     broken = replace(cloud, means=cloud.means * 0, logit_opacities=np.full(10, -20, np.float32))
