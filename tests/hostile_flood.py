@@ -34,7 +34,7 @@ from subnet17.generation.request import (  # noqa: E402
     Received,
     parse_generation_request,
 )
-from subnet17.serving.inputs import read_image  # noqa: E402
+from subnet17.serving.inputs import load_image, read_image  # noqa: E402
 from subnet17.splat.cameras import Cameras, RenderableCloud, RenderedViews, Views  # noqa: E402
 from subnet17.splat.cloud import GaussianCloud  # noqa: E402
 from subnet17.splat.ply import write_ply  # noqa: E402
@@ -214,7 +214,7 @@ class Flood:
         kinds = [kind for kind, share in SHARES.items() for _ in range(count * share // 100)]
         self.rng.shuffle(kinds)
         for bomb in make_bombs():
-            yield "bomb", lambda bomb=bomb: flatten_on_white(read_image(bomb, field="picture")), bomb
+            yield "bomb", lambda bomb=bomb: flatten_on_white(load_image(bomb, field="picture")), bomb
         for bomb in make_mesh_bombs():
             body = validation_body(bomb)
             yield "bomb", lambda body=body: pipeline.validate_text(body), body
@@ -268,7 +268,7 @@ class Flood:
     def image(self) -> tuple[Job, bytes]:
         picture = mutate(self.rng, self.rng.choice(self.originals.pictures))
         if self.rng.random() < 0.3:
-            return lambda: flatten_on_white(read_image(picture, field="picture")), picture
+            return lambda: flatten_on_white(load_image(picture, field="picture")), picture
         text = base64.b64encode(picture).decode()
         body = validation_body(self.originals.spzs[0], compression=2, prompt_image=text)
         return lambda: pipeline.validate_image(body), body

@@ -111,18 +111,31 @@ def decode_base64(text: object, *, field: str) -> bytes:
 
 
 def read_image(data: bytes, *, field: str) -> Image.Image:
-    """Decodes a PNG, JPEG or WebP to RGB or RGBA; raises as `open_image`.
+    """Decodes a PNG, JPEG or WebP to RGB, or RGBA if any of it is transparent; raises as `load_image`."""
+    image = load_image(data, field=field)
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    try:
+        return image if image.mode == mode else image.convert(mode)  # even to its own mode it would copy
+    except Exception as error:
+        raise _undecodable(field, error) from None
+
+
+def load_image(data: bytes, *, field: str) -> Image.Image:
+    """Decodes a PNG, JPEG or WebP, in the mode in which it is stored; raises as `open_image`.
 
     Raises:
         InvalidInputError: the pixels can't be decoded.
     """
     image = open_image(data, field=field)
-    mode = "RGBA" if image.has_transparency_data else "RGB"
     try:
         image.load()
-        return image if image.mode == mode else image.convert(mode)  # even to its own mode it would copy
     except Exception as error:
-        raise InvalidInputError(f"{field} can't be decoded: {type(error).__name__}", field=field) from None
+        raise _undecodable(field, error) from None
+    return image
+
+
+def _undecodable(field: str, error: Exception) -> InvalidInputError:
+    return InvalidInputError(f"{field} can't be decoded: {type(error).__name__}", field=field)
 
 
 def open_image(data: bytes, *, field: str, formats: tuple[str, ...] = IMAGE_FORMATS) -> Image.Image:

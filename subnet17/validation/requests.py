@@ -14,8 +14,8 @@ from subnet17.errors import InvalidInputError, UnknownFormatError
 from subnet17.serving.inputs import (
     check_prompt,
     decode_base64,
+    load_image,
     parse_json_object,
-    read_image,
     shown,
     shown_name,
 )
@@ -50,7 +50,7 @@ class ValidationRequest:
     Attributes:
         data: The asset's bytes as sent: a raw PLY or an SPZ stream, see `compression`.
         prompt: Text the asset should show; None where a picture or nothing is given.
-        prompt_image: (H, W, 3) uint8 RGB, transparency composited on white; None without one.
+        prompt_image: (H, W, 3) uint8 RGB, see `flatten_on_white`; None without one.
         preview_score_threshold: Previews are made from this score on.
         ignored: Names of fields that mean nothing here.
     """
@@ -114,18 +114,20 @@ def _as_fraction(name: str, value: Any) -> float:
 
 
 def _read_prompt_image(fields: dict[str, Any]) -> NDArray[np.uint8]:
-    picture = read_image(
+    picture = load_image(
         decode_base64(fields.get("prompt_image"), field="prompt_image"), field="prompt_image"
     )
     return flatten_on_white(picture)
 
 
 def flatten_on_white(picture: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of an RGB or RGBA picture, transparency composited on white.
+    """(H, W, 3) uint8 RGB of a picture of any mode, as the validators see it.
 
+    RGBA is composited on white; of a palette or of greys what is transparent shows its colour all the same.
     In strips: whole copies of a picture of the largest size would take five times its memory.
     """
     flat = np.empty((picture.height, picture.width, 3), np.uint8)
+    picture.info.pop("transparency", None)  # means nothing here, and Pillow would warn of it
     for top in range(0, picture.height, STRIP_PX):
         strip = picture.crop((0, top, picture.width, min(top + STRIP_PX, picture.height)))
         if strip.mode == "RGBA":

@@ -70,6 +70,43 @@ def test_transparency_is_composited_on_white() -> None:
     assert np.array_equal(request.prompt_image, np.full((4, 5, 3), 255, np.uint8))
 
 
+def picture_of(mode: str) -> Image.Image:
+    noise = np.random.default_rng(3).integers(0, 256, (300, 20, 4), np.uint8)
+    return Image.fromarray(noise).convert(mode)
+
+
+@pytest.mark.filterwarnings("ignore:Palette images")
+@pytest.mark.parametrize(
+    ("form", "mode", "transparency"),
+    [
+        ("PNG", "RGBA", None),
+        ("PNG", "RGB", (1, 2, 3)),
+        ("PNG", "P", 3),
+        ("PNG", "P", bytes(range(256))),
+        ("PNG", "L", 7),
+        ("PNG", "LA", None),
+        ("PNG", "1", None),
+        ("JPEG", "CMYK", None),
+        ("WEBP", "RGBA", None),
+    ],
+)
+def test_a_prompt_picture_of_any_mode_is_what_the_validators_see(
+    form: str, mode: str, transparency: object
+) -> None:
+    """Theirs composites pictures of four bands on white and takes the colours of the others as they are."""
+    options = {} if transparency is None else {"transparency": transparency}
+    stream = io.BytesIO()
+    picture_of(mode).save(stream, form, **options)
+    theirs = Image.open(stream)
+    if len(theirs.getbands()) == 4:
+        rgba = theirs.convert("RGBA")
+        theirs = Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba)
+    text = base64.b64encode(stream.getvalue()).decode()
+    ours = parse_request(body(prompt_image=text), "image").prompt_image
+    assert ours is not None
+    assert np.array_equal(ours, np.asarray(theirs.convert("RGB")))
+
+
 def test_a_picture_is_measured_before_it_is_decoded() -> None:
     with pytest.raises(TooLargeError, match="5000x1"):
         parse_request(body(prompt_image=png(Image.new("RGB", (5000, 1)))), "image")
