@@ -35,7 +35,6 @@ OBJ_SHAPE = re.compile(rb"^[ \t]*((?:v|vt|f)[ \t][-+.0-9eE/naif \t]*)", re.MULTI
 def read_mesh(
     data: bytes,
     *,
-    kind_hint: str | None = None,
     max_faces: int = MAX_FACES,
     max_bytes: int = MAX_BYTES,
     max_text_bytes: int = MAX_TEXT_BYTES,
@@ -44,8 +43,6 @@ def read_mesh(
 
     Args:
         data: A PLY mesh, a GLB (glTF 2.0 binary) or an OBJ.
-        kind_hint: "ply", "glb" or "obj", from a file name or media type; only OBJ, which has no magic number,
-            needs it. None: told from the first bytes.
         max_faces: Largest number of triangles, instances counted.
         max_bytes: Largest file.
         max_text_bytes: Largest OBJ or PLY in ASCII.
@@ -58,7 +55,7 @@ def read_mesh(
             coordinates that are not finite. TooLargeError: over a limit. UnknownFormatError: another format.
     """
     check_bytes(len(data), max_bytes)
-    kind = detect_kind(data, kind_hint)
+    kind = detect_kind(data)
     if kind == "obj" or (kind == "ply" and read_header(data).text):
         check_bytes(len(data), max_text_bytes)
     try:
@@ -71,24 +68,19 @@ def read_mesh(
     return mesh
 
 
-def detect_kind(data: bytes, kind_hint: str | None = None) -> MeshKind:
-    """Tells a mesh file's format.
+def detect_kind(data: bytes) -> MeshKind:
+    """Tells a mesh file's format from its bytes: names and media types say little.
 
     Raises:
-        AssetError: the bytes contradict the hint. UnknownFormatError: none of the three.
+        UnknownFormatError: none of the three.
     """
-    found: MeshKind | None = None
     if data[:4] == b"glTF":
-        found = "glb"
-    elif data[:4] in {b"ply\n", b"ply\r"}:
-        found = "ply"
-    elif b"\0" not in data[:4096] and (data.startswith((b"v ", b"f ")) or b"\nv " in data[: 2**20]):
-        found = "obj"
-    if found is None:
-        raise UnknownFormatError("neither a PLY, a GLB nor an OBJ mesh", allowed=["ply", "glb", "obj"])
-    if kind_hint is not None and kind_hint.lower().lstrip(".") != found:
-        raise AssetError(f"said to be {kind_hint}, but it is {found}", hint=kind_hint, kind=found)
-    return found
+        return "glb"
+    if data[:4] in {b"ply\n", b"ply\r"}:
+        return "ply"
+    if b"\0" not in data[:4096] and (data.startswith((b"v ", b"f ")) or b"\nv " in data[: 2**20]):
+        return "obj"
+    raise UnknownFormatError("neither a PLY, a GLB nor an OBJ mesh", allowed=["ply", "glb", "obj"])
 
 
 def _read(data: bytes, kind: MeshKind, max_faces: int) -> Any:

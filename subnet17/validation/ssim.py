@@ -32,20 +32,6 @@ REORDER = {"reassoc", "contract", "nsz"}
 """What the compiler may do to sums."""
 
 
-def ssim(a: Images, b: Images) -> float:
-    """Similarity of two images, 1 if they are equal.
-
-    Args:
-        a: (H, W, 3) uint8, H and W at least 6. b: the same shape.
-
-    Raises:
-        ValueError: shapes that differ or are too small.
-    """
-    if a.shape != b.shape:
-        raise ValueError(f"images of shapes {a.shape} and {b.shape}, expected equal ones")
-    return float(neighbour_ssims(np.stack([a, b]))[0])
-
-
 def neighbour_ssims(images: Images) -> NDArray[np.float64]:
     """Similarity of each image with the next, and of the last with the first.
 

@@ -148,7 +148,7 @@ def test_vertices_split_at_seams_count_as_joined() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_format_is_read(kind: str) -> None:
     torus = trimesh.creation.torus(1.0, 0.3)
-    report = analyse_mesh(read_mesh(export(torus, kind), kind_hint=kind))
+    report = analyse_mesh(read_mesh(export(torus, kind)))
     assert (report.faces, report.genus, report.watertight) == (len(torus.faces), 1, True)
     assert report.volume == pytest.approx(torus.volume, rel=1e-4)
 
@@ -328,7 +328,7 @@ def test_text_has_a_limit_of_its_own(encoding: str) -> None:
 def test_groups_of_an_obj_cost_nothing() -> None:
     corners = b"v 0 0 0\nv 0 0 1\nv 1 0 0\n"
     groups = b"".join(b"o a%d\nusemtl b%d\ng c\ns 1\nf 1 2 3 usemtl d\n" % (i, i) for i in range(20_000))
-    assert len(read_mesh(corners + groups, kind_hint="obj").faces) == 20_000  # seconds per thousand as it was
+    assert len(read_mesh(corners + groups).faces) == 20_000  # seconds per thousand as it was
 
 
 def test_polygons_of_an_obj_count_as_the_triangles_they_become() -> None:
@@ -434,7 +434,7 @@ def test_each_material_keeps_its_own_texture() -> None:
 
 def test_obj_material_library_is_not_followed() -> None:
     data = b"mtllib /etc/passwd\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
-    assert len(read_mesh(data, kind_hint="obj").faces) == 1
+    assert len(read_mesh(data).faces) == 1
 
 
 @pytest.mark.parametrize(
@@ -461,11 +461,6 @@ def test_coordinates_whose_volume_is_beyond_all_numbers_are_refused(size: float,
     answer = inspect_mesh(data)[0]
     json.dumps(answer, allow_nan=False)
     assert (answer["mesh"] is None) == refused
-
-
-def test_hint_that_contradicts_the_bytes_is_refused() -> None:
-    with pytest.raises(AssetError, match="said to be"):
-        read_mesh(export(trimesh.creation.box(), "ply"), kind_hint="glb")
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 and more", b"\x89PNG\r\n\x1a\n", b"hello"])

@@ -73,10 +73,6 @@ class ImageAlignment(Network):
         self._pictures.clear()
         self.cosines(images, images[0].cpu().numpy(), len(images))
 
-    def forget(self) -> None:
-        """Drops the kept embeddings."""
-        self._pictures.clear()
-
     def _see(self, images: Tensor) -> Tensor:
         # Prompts come in all sizes: what is recorded begins at the size that all have.
         embeddings: Tensor = self._embed_all(clip_input(images, SIDE_PX).to(self._dtype))

@@ -81,10 +81,6 @@ class TextAlignment(Network):
         self._texts.clear()
         self.cosines(images, "a red ball", len(images))
 
-    def forget(self) -> None:
-        """Drops the kept embeddings."""
-        self._texts.clear()
-
     def _encode(self, prompt: str) -> Tensor:
         features: Tensor = self._read_tokens(self._tokenizer(prompt).to(self.device))
         return features
