@@ -97,7 +97,7 @@ def check_prompt(prompt: object) -> str:
 
 
 def decode_base64(text: object, *, field: str) -> bytes:
-    """Strict base64: the standard alphabet, correct padding, nothing else.
+    """Strict base64: the standard alphabet, and of a value's spellings the one that encoders write.
 
     Raises:
         InvalidInputError: not text, empty, or not base64.
@@ -105,9 +105,13 @@ def decode_base64(text: object, *, field: str) -> bytes:
     if not isinstance(text, str) or not text:
         raise InvalidInputError(f"{field} is missing or empty, expected base64 text", field=field)
     try:
-        return base64.b64decode(text, validate=True)
+        decoded = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidInputError(f"{field} is not base64: {error}", field=field) from None
+    if len(text) % 4 or text[-4:] != base64.b64encode(decoded[(len(decoded) - 1) // 3 * 3 :]).decode():
+        # Python reads over padding that is too long, and over bits in the last character that mean nothing.
+        raise InvalidInputError(f"{field} is not base64: it does not end as an encoder ends it", field=field)
+    return decoded
 
 
 def read_image(data: bytes, *, field: str) -> Image.Image:

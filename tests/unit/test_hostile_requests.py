@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import zlib
 from typing import Any
@@ -20,6 +21,7 @@ from subnet17.serving.inputs import (
     JPEG_MAX_SCANS,
     JSON_MAX_COMMAS,
     PNG_MAX_PACKED,
+    decode_base64,
     parse_json_object,
     read_image,
     shown,
@@ -90,6 +92,24 @@ def test_what_is_shown_of_a_value_is_short_and_printable_whatever_it_is() -> Non
     assert len(shown("x" * 10**6)) == 60
     assert shown("\x1b[2J\n").isprintable() and shown(HALF).isascii()
     assert shown(10**5000) == "a int"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 1000])
+def test_base64_as_encoders_write_it_is_read(size: int) -> None:
+    data = bytes(range(255, 255 - size % 200, -1)) + bytes(size - size % 200)
+    assert decode_base64(base64.b64encode(data).decode(), field="f") == data
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("QUJD=", "QUJD==", "QUJDYR==", "YR==", "YWJ=", "YQ", "YQ=", "YQ===", "A", "====", "="),
+        *("QUJD\n", " QUJD", "QU-_", "QUJDÄ", "QQ==QUJD"),
+    ],
+)
+def test_other_spellings_of_base64_are_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError, match="base64"):
+        decode_base64(text, field="f")
 
 
 def test_json_of_a_million_parts_is_refused_before_it_is_parsed() -> None:
