@@ -180,19 +180,20 @@ def _check_materials(tree: Tree, binary: bytes) -> None:
     materials = tree.get("materials", [])
     if len(materials) > MAX_MATERIALS:
         raise TooLargeError(f"{len(materials)} GLB materials, at most {MAX_MATERIALS} are allowed")
-    views = _texture_views(tree)
-    pictures = {view: _bytes_of(tree["bufferViews"][view], binary) for view in set(views) - {None}}
-    packed = sum(count_packed(picture) for picture in pictures.values())
-    if packed > MAX_PACKED_CHUNKS:
+    used = [view for view in _texture_views(tree) if view is not None]
+    views = {view: tree["bufferViews"][view] for view in used}
+    packed = sum(count_packed(_bytes_of(view, binary)) for view in views.values())
+    _check_textures("compressed chunks", packed, MAX_PACKED_CHUNKS)
+    pixels_of = {place: _count_pixels(_bytes_of(view, binary)) for place, view in views.items()}
+    _check_textures("pixels", sum(pixels_of[place] for place in used), MAX_TEXTURE_PIXELS)
+
+
+def _check_textures(what: str, count: int, limit: int) -> None:
+    if count > limit:
         raise TooLargeError(
-            f"GLB textures of {packed} compressed chunks, at most {MAX_PACKED_CHUNKS} are read"
-        )
-    pixels_of = {view: _count_pixels(picture) for view, picture in pictures.items()}
-    pixels = sum(pixels_of[view] for view in views if view is not None)
-    if pixels > MAX_TEXTURE_PIXELS:
-        raise TooLargeError(
-            f"GLB textures of {pixels} pixels together, at most {MAX_TEXTURE_PIXELS} are allowed",
-            pixels=pixels,
+            f"GLB textures of {count} {what} together, at most {limit} are allowed",
+            measured=count,
+            limit=limit,
         )
 
 
