@@ -208,12 +208,17 @@ def test_a_driver_that_crashes_takes_only_the_probe_with_it(
         find_platform()
 
 
-def test_egl_without_a_library_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str) -> None:
-        raise OSError(f"{name}: cannot open shared object file")
+@pytest.mark.parametrize("missing", ["libEGL", "libGL"])  # PyOpenGL looks into both
+def test_egl_without_a_library_is_an_error_of_the_system(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: str) -> object:
+        if name.startswith(missing):
+            raise OSError(f"{name}: cannot open shared object file")
+        return object()
 
-    monkeypatch.setattr(ctypes, "CDLL", refuse)
-    with pytest.raises(OSError, match="libEGL"):
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    with pytest.raises(OSError, match=missing):
         find_egl()
 
 
