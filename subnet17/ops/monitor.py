@@ -150,11 +150,19 @@ class Monitor:
             relief=self._limits.relief.name.lower(),
             next_within_s=self._operations.resources_interval_s + LOOK_S,
         )
+        text = look.model_dump_json()
         new = self._path.with_suffix(".new")
-        with suppress(OSError):  # on a full disk it is told all the same
+        try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            new.write_text(look.model_dump_json(), encoding="utf-8")
+            new.write_text(text, encoding="utf-8")
             new.replace(self._path)
+        except OSError:
+            with (
+                suppress(OSError),
+                self._path.open("r+", encoding="utf-8") as file,
+            ):  # a full disk has its place yet
+                file.write(text)
+                file.truncate()
 
     def _reason(self, now_s: float) -> str:
         standing = [alert for alert in self._limits.standing(now_s) if alert.relief is not Relief.NONE]

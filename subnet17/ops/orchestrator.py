@@ -76,6 +76,8 @@ class Orchestrator:
         Raises:
             ExceptionGroup: a part of it broke. The processes go on.
         """
+        for process in self._processes:  # what an earlier run said of them says nothing of now
+            self.state.of(process.name).doing = "waiting"
         self._save()
         async with self._working() as group:
             helpers = [group.create_task(_call(w)) for w in self._watchers]

@@ -184,6 +184,7 @@ async def test_the_watch_ends_well_when_told_to(tmp_path: Path) -> None:
         "S17_OPERATIONS__TIME_SERVER": "",
         "S17_OPERATIONS__ALERT_HOLD_S": "0",
         "S17_OPERATIONS__MAX_MEMORY_PERCENT": "0.001",
+        "S17_OPERATIONS__MAX_CPU_PERCENT": "100",
         "S17_OPERATIONS__LOG_FORMAT": "json",
         "S17_MINER__PORT": "9",
     }
