@@ -13,9 +13,15 @@ TIMEOUT_HEADER = "X-Timeout-S"
 
 @dataclass(frozen=True)
 class Deadline:
-    """A point on the monotonic clock."""
+    """A point on the monotonic clock.
+
+    Attributes:
+        at_s: Monotonic seconds.
+        by_caller: It is earlier than the server's own limit, since the caller asked for that.
+    """
 
     at_s: float
+    by_caller: bool = False
 
     @classmethod
     def after(cls, timeout_s: float) -> Deadline:
@@ -40,15 +46,15 @@ class Deadline:
                 f"{TIMEOUT_HEADER} is {header[:40]!r}, expected a positive number of seconds",
                 header=TIMEOUT_HEADER,
             )
-        return cls.after(min(asked_s, longest_s))
+        return cls(time.monotonic() + min(asked_s, longest_s), by_caller=asked_s < longest_s)
 
     @property
     def remaining_s(self) -> float:
         """Seconds left; negative once it has passed."""
         return self.at_s - time.monotonic()
 
-    def check(self, stage: str) -> float:
-        """Seconds left, or `DeadlineError` naming the stage that was not reached."""
+    def check(self, stage: str, kind: type[DeadlineError] = DeadlineError) -> float:
+        """Seconds left, or an error of this kind naming the stage that was not reached."""
         if (remaining_s := self.remaining_s) > 0:
             return remaining_s
-        raise DeadlineError(f"deadline passed {-remaining_s:.2f} s before {stage}", stage=stage)
+        raise kind(f"deadline passed {-remaining_s:.2f} s before {stage}", stage=stage)

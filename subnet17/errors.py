@@ -10,6 +10,7 @@
     ├── UnauthorizedError        401  unauthorized        API key missing or wrong
     ├── OverloadedError          429  overloaded          bounded queue is full; carries retry_after_s
     ├── DeadlineError            503  deadline            did not finish, or could not start, in time
+    │   └── QueuedTooLongError   503  deadline            no worker was free for it in time
     ├── UnavailableError         503  unavailable         not ready, breaker open, back end missing
     ├── StageError               500  stage_failed        work failed; names the stage
     │   └── DeviceLostError      500  device_lost         the GPU answers this process no more: start it anew
@@ -116,6 +117,10 @@ class DeadlineError(S17Error):
 
     status = 503
     code = "deadline"
+
+
+class QueuedTooLongError(DeadlineError):
+    """The work waited for a worker until its deadline: the server is busy, which is no fault of a worker."""
 
 
 class UnavailableError(S17Error):

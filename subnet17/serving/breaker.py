@@ -1,8 +1,9 @@
 """A circuit breaker over the last calls: refuses work while the back end keeps failing.
 
-Counts server faults only. Closed: all pass. Open: all are refused for `open_s`. Half-open: one probe
-passes; its success closes the breaker, its failure opens it again. Own code because the libraries looked
-at count consecutive failures or lack a single-probe half-open state.
+Counts server faults only: not waiting for a worker, nor running out of less time than the server gives.
+Closed: all pass. Open: all are refused for `open_s`. Half-open: one probe passes; its success closes the
+breaker, its failure opens it again. Own code because the libraries looked at count consecutive failures or
+lack a single-probe half-open state.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class CircuitBreaker:
         self._probing = False
 
     def release(self) -> None:
-        """The call ended without saying anything about the back end (cancelled, never started)."""
+        """The call ended without saying anything about the back end (cancelled, never started, cut short)."""
         self._probing = False
 
     def as_json(self) -> dict[str, object]:

@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from subnet17.deadline import Deadline
-from subnet17.errors import InvalidInputError, OverloadedError, S17Error, UnavailableError
+from subnet17.errors import (
+    DeadlineError,
+    InvalidInputError,
+    OverloadedError,
+    QueuedTooLongError,
+    S17Error,
+    UnavailableError,
+)
 from subnet17.serving.breaker import CircuitBreaker
 from subnet17.serving.queue import JobQueue
 from subnet17.serving.relay import RelayPool
@@ -125,8 +132,15 @@ class Jobs:
             self.breaker.succeed()
             self._count("refused")
             raise
-        except S17Error:
-            self.breaker.fail()
+        except QueuedTooLongError:
+            self.breaker.release()
+            self._count("shed")
+            raise
+        except S17Error as error:
+            if isinstance(error, DeadlineError) and deadline.by_caller and allowed_s < self.longest_s:
+                self.breaker.release()  # it might have been done within the server's own limit
+            else:
+                self.breaker.fail()
             self._count("failed")
             raise
         except BaseException:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from subnet17.deadline import Deadline
-from subnet17.errors import DeadlineError, OverloadedError
+from subnet17.errors import OverloadedError, QueuedTooLongError
 
 TYPICAL_JOB_S = 1.0
 """Assumed length of a job until the first one was measured."""
@@ -63,7 +63,7 @@ class JobQueue:
 
         Raises:
             OverloadedError: `limit` jobs are admitted already.
-            DeadlineError: no slot came free in time; the job was not started.
+            QueuedTooLongError: no slot came free in time; the job was not started.
         """
         self.check_room()
         self.admitted += 1
@@ -83,10 +83,10 @@ class JobQueue:
     async def _wait(self, deadline: Deadline) -> None:
         try:
             # not wait_for: it swallows a cancellation that arrives together with the slot, and the slot leaks
-            async with asyncio.timeout(deadline.check("a free worker")):
+            async with asyncio.timeout(deadline.check("a free worker", QueuedTooLongError)):
                 await self._free.acquire()
         except TimeoutError:
-            raise DeadlineError("no worker came free before the deadline", stage="queue") from None
+            raise QueuedTooLongError("no worker came free before the deadline", stage="queue") from None
 
     def as_json(self) -> dict[str, float | int]:
         """For `/status/`."""

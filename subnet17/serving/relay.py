@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from subnet17.deadline import Deadline
-from subnet17.errors import DeadlineError
+from subnet17.errors import QueuedTooLongError
 from subnet17.serving.handoff import Folders, Parcel, pack, unpack
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import Settings
@@ -124,14 +124,14 @@ class RelayPool:
         """Runs a job within `timeout_s`: a `Relay` in steps, another one in front.
 
         Raises:
-            DeadlineError: no worker came free in time, or a step overran.
+            QueuedTooLongError: no worker came free in time.
             S17Error: as `WorkerPool.run`.
         """
         deadline = Deadline.after(timeout_s)
         if isinstance(job, Relay):
             return await self._relay(job, args, deadline)  # type: ignore[return-value] # a Relay's are bytes
-        async with self._free_worker(self.front, deadline):
-            return await self.front.run(job, *args, timeout_s=deadline.check("a free worker"))
+        async with self._free_worker(self.front, deadline) as left_s:
+            return await self.front.run(job, *args, timeout_s=left_s)
 
     async def _relay(self, job: Relay, args: tuple[Any, ...], deadline: Deadline) -> bytes:
         self._folders = self._folders or Folders()
@@ -151,20 +151,21 @@ class RelayPool:
 
     async def _step(self, pool: WorkerPool, deadline: Deadline, *call: Any) -> bytes | Parcel:
         # A job that waited inside the pool would have its time counted from its start there.
-        async with self._free_worker(pool, deadline):
-            result: bytes | Parcel = await pool.run(*call, timeout_s=deadline.check("the next step"))
+        async with self._free_worker(pool, deadline) as left_s:
+            result: bytes | Parcel = await pool.run(*call, timeout_s=left_s)
         return result
 
     @asynccontextmanager
-    async def _free_worker(self, pool: WorkerPool, deadline: Deadline) -> AsyncIterator[None]:
+    async def _free_worker(self, pool: WorkerPool, deadline: Deadline) -> AsyncIterator[float]:
+        """Waits for a worker of `pool` and holds it; yields the seconds that are left then."""
         free = self._free[pool]
         try:
-            async with asyncio.timeout(deadline.check("a free worker")):
+            async with asyncio.timeout(deadline.check("a free worker", QueuedTooLongError)):
                 await free.acquire()
         except TimeoutError:
-            raise DeadlineError("no worker came free before the deadline", stage="queue") from None
+            raise QueuedTooLongError("no worker came free before the deadline", stage="queue") from None
         try:
-            yield
+            yield deadline.check("a free worker began", QueuedTooLongError)
         finally:
             free.release()
 

@@ -21,7 +21,14 @@ from typing import Any, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from subnet17.deadline import Deadline
-from subnet17.errors import DeadlineError, DeviceLostError, S17Error, StageError, UnavailableError
+from subnet17.errors import (
+    DeadlineError,
+    DeviceLostError,
+    QueuedTooLongError,
+    S17Error,
+    StageError,
+    UnavailableError,
+)
 from subnet17.log import get_logger, log_style
 from subnet17.serving.board import Board
 from subnet17.serving.worker_process import (
@@ -189,7 +196,8 @@ class WorkerPool:
 
         Raises:
             S17Error: what the job raised.
-            DeadlineError: it overran, and its worker was killed and replaced; or no worker took it in time.
+            DeadlineError: it overran, and its worker was killed and replaced.
+            QueuedTooLongError: no worker took it in time.
             DeviceLostError: the device needs a new server process; `on_lost` was called.
             StageError: the worker died, or raised something that is not ours.
             UnavailableError: no worker is loaded.
@@ -197,7 +205,7 @@ class WorkerPool:
         self.check_ready()
         deadline = Deadline.after(timeout_s)
         while True:
-            left_s = deadline.check("a loaded worker")
+            left_s = deadline.check("a loaded worker", QueuedTooLongError)
             result: R | NotLoaded = await self._call(run, job, args, left_s, timeout_s=left_s)
             if not isinstance(result, NotLoaded):
                 self._set_reason(None)  # a `start` beside it may have met a worker that died
@@ -223,7 +231,7 @@ class WorkerPool:
         try:
             await asyncio.wait([wrapped], timeout=start_within_s)
             if not wrapped.done() and not future.running():
-                raise DeadlineError("no worker was loaded before the deadline", stage="queue")
+                raise QueuedTooLongError("no worker was loaded before the deadline", stage="queue")
             return await self._translate(wrapped)
         finally:
             wrapped.cancel()  # does nothing to what is done

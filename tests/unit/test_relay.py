@@ -15,10 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from subnet17.errors import DeadlineError, DeviceLostError, InvalidInputError, StageError
+from subnet17.deadline import Deadline
+from subnet17.errors import (
+    DeadlineError,
+    DeviceLostError,
+    InvalidInputError,
+    QueuedTooLongError,
+    StageError,
+)
+from subnet17.serving import jobs as jobs_module
 from subnet17.serving.handoff import PREFIX, SHARED_MEMORY
+from subnet17.serving.jobs import Jobs
 from subnet17.serving.relay import Relay, RelayPool
 from subnet17.serving.workers import WorkerPool
+from subnet17.settings import ServerTable
 
 
 @dataclass
@@ -157,12 +167,25 @@ async def test_a_job_that_waits_too_long_for_the_device_is_not_started(tmp_path:
     async with running() as pool:
         long = asyncio.create_task(pool.run(JOB, "compute: sleep 3", timeout_s=20))
         await asyncio.sleep(0.5)
-        with pytest.raises(DeadlineError, match="no worker came free"):
+        with pytest.raises(QueuedTooLongError, match="no worker came free"):
             await pool.run(late, "all", timeout_s=1)
         assert not leftovers(), "what was prepared for it is gone"
         assert (await long).startswith(b"999000")
         assert not logged(log)
         assert pool.deaths == 0
+
+
+async def test_waiting_for_the_device_is_no_fault_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "FAIR_JOB_S", 0.5)
+    async with running() as pool:
+        jobs = Jobs(pool, ServerTable(circuit_breaker_failure_threshold=1))
+        long = asyncio.create_task(jobs.run(JOB, "compute: sleep 2", deadline=Deadline.after(20)))
+        await asyncio.sleep(0.5)
+        with pytest.raises(QueuedTooLongError):
+            await jobs.run(JOB, "all", deadline=Deadline.after(0.5))
+        assert (await long).startswith(b"999000")
+    assert jobs.breaker.as_json()["failures"] == 0
+    assert (jobs.counts["shed"], jobs.counts["failed"]) == (1, 0)
 
 
 async def test_a_device_lost_at_the_back_ends_the_server() -> None:

@@ -18,9 +18,11 @@ from subnet17.errors import (
     DeviceLostError,
     InvalidInputError,
     OverloadedError,
+    QueuedTooLongError,
     StageError,
     UnavailableError,
 )
+from subnet17.serving import jobs as jobs_module
 from subnet17.serving import worker_process
 from subnet17.serving.breaker import CircuitBreaker
 from subnet17.serving.jobs import Jobs
@@ -287,6 +289,40 @@ async def test_a_job_over_the_servers_own_limit_is_a_fault(pool: WorkerPool) -> 
     assert (pool.deaths, jobs.breaker.state) == (1, "open")
 
 
+async def test_running_out_of_a_callers_short_limit_is_no_fault(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "FAIR_JOB_S", 0.2)
+    jobs = Jobs(pool, ServerTable(circuit_breaker_failure_threshold=1))
+    with pytest.raises(DeadlineError):
+        await jobs.run(sleep, 60, deadline=Deadline.of_request("0.2", longest_s=jobs.longest_s))
+    assert (pool.deaths, jobs.breaker.state, jobs.counts["failed"]) == (1, "closed", 1)
+
+
+async def test_a_short_limit_does_not_excuse_a_job_that_had_the_servers_own(pool: WorkerPool) -> None:
+    jobs = Jobs(pool, ServerTable(request_timeout_s=0.2, circuit_breaker_failure_threshold=1))
+    with pytest.raises(DeadlineError):
+        await jobs.run(sleep, 60, deadline=Deadline.of_request("0.1", longest_s=0.2))
+    assert jobs.breaker.state == "open"
+
+
+async def test_waiting_for_a_worker_that_loads_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "FAIR_JOB_S", 0.5)
+    pool = WorkerPool(hang_the_second_time, (tmp_path / "flag",))
+    await pool.start()
+    jobs = Jobs(pool, ServerTable(circuit_breaker_failure_threshold=1))
+    try:
+        os.kill(pool.news[0]["pid"], signal.SIGKILL)
+        with pytest.raises(QueuedTooLongError, match="no worker was loaded"):
+            await jobs.run(echo, 1, deadline=Deadline.after(0.5))
+    finally:
+        await pool.close()
+    assert jobs.breaker.as_json()["failures"] == 0
+    assert (jobs.counts["failed"], jobs.counts["shed"]) == (0, 1)
+
+
 async def test_a_request_is_refused_before_its_body_is_read_when_the_queue_is_full(pool: WorkerPool) -> None:
     jobs = Jobs(pool, ServerTable(max_concurrent_requests=1))
     jobs.check_open()
@@ -335,6 +371,12 @@ def lose_device() -> None:
 
 def seconds_left() -> float:
     return job_deadline().remaining_s
+
+
+def hang_the_second_time(flag: Path) -> None:
+    if flag.exists():
+        time.sleep(600)
+    flag.touch()
 
 
 def hang_the_first_time(flag: Path) -> None:
