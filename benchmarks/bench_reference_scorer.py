@@ -38,9 +38,11 @@ from subnet17.splat.rasterize_gpu import render_views_on_gpu
 from subnet17.validation.scoring.reference import perceptual, pictures, similarity
 from subnet17.validation.scoring.reference.image_alignment import ImageAlignment
 from subnet17.validation.scoring.reference.network import Network
+from subnet17.validation.scoring.reference.offer import Offer
 from subnet17.validation.scoring.reference.quality import QualityNetwork
 from subnet17.validation.scoring.reference.scorer import (
     IMAGE,
+    KINDS,
     LPIPS,
     QUALITY,
     SSIM,
@@ -196,7 +198,7 @@ def new_scorer(peers: Peers, vision: Any, *, compiled: bool, splits: bool | None
     }
     for name, make in networks.items():
         cache.register(name, lambda make=make: make().loaded, 10**9)  # type: ignore[misc]
-    scorer.missing = dict  # type: ignore[method-assign]
+    scorer.offer = Offer(["text", "image"], KINDS, lambda _: "")
     started_s = time.perf_counter()
     scorer.warm_up(Deadline.after(900))
     say("loaded, compiled, recorded", f"{time.perf_counter() - started_s:.1f}", "s")

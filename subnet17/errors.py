@@ -12,6 +12,7 @@
     ├── DeadlineError            503  deadline            did not finish, or could not start, in time
     │   └── QueuedTooLongError   503  deadline            no worker was free for it in time
     ├── UnavailableError         503  unavailable         not ready, breaker open, back end missing
+    │   └── NotOfferedError      503  not_offered         this kind of work lacks something here, others don't
     ├── StageError               500  stage_failed        work failed; names the stage
     │   └── DeviceLostError      500  device_lost         the GPU answers this process no more: start it anew
     ├── PeerError                502  peer                another process or a validator misbehaved
@@ -128,6 +129,12 @@ class UnavailableError(S17Error):
 
     status = 503
     code = "unavailable"
+
+
+class NotOfferedError(UnavailableError):
+    """This server does one kind of work and not another: switched off, or something it needs is missing."""
+
+    code = "not_offered"
 
 
 class StageError(S17Error):

@@ -26,7 +26,7 @@ class GpuNews:
         cache: Its models.
         pressure: Its degradation level.
         tell: Takes the news; see `worker_process.tell`.
-        facts: Told along, never changing: what was chosen and why.
+        facts: Told along: what was chosen and why.
     """
 
     def __init__(
@@ -49,6 +49,12 @@ class GpuNews:
     def start(self) -> None:
         """Begins to look."""
         self._thread.start()
+
+    def change(self, facts: dict[str, Any]) -> None:
+        """Tells these facts from now on."""
+        with self._lock:
+            self._facts, self._told = facts, None
+        self.look()
 
     def look(self) -> None:
         """Tells if something has changed since it last did. Never raises: a job's own error must get through.

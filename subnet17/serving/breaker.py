@@ -1,9 +1,9 @@
 """A circuit breaker over the last calls: refuses work while the back end keeps failing.
 
-Counts server faults only: not waiting for a worker, nor running out of less time than the server gives.
-Closed: all pass. Open: all are refused for `open_s`. Half-open: one probe passes; its success closes the
-breaker, its failure opens it again. Own code because the libraries looked at count consecutive failures or
-lack a single-probe half-open state.
+Counts server faults only: not waiting for a worker, running out of less time than the server gives, or
+asking for what is not offered. Closed: all pass. Open: all are refused for `open_s`. Half-open: one probe
+passes; its success closes the breaker, its failure opens it again. Own code because the libraries looked
+at count consecutive failures or lack a single-probe half-open state.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from subnet17.deadline import Deadline
 from subnet17.errors import (
     DeadlineError,
     InvalidInputError,
+    NotOfferedError,
     OverloadedError,
     QueuedTooLongError,
     S17Error,
@@ -132,7 +133,7 @@ class Jobs:
             self.breaker.succeed()
             self._count("refused")
             raise
-        except QueuedTooLongError:
+        except (QueuedTooLongError, NotOfferedError):
             self.breaker.release()
             self._count("shed")
             raise

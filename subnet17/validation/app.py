@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from subnet17.deadline import TIMEOUT_HEADER, Deadline
-from subnet17.errors import UnavailableError, UnsupportedMediaError
+from subnet17.errors import UnsupportedMediaError
 from subnet17.reload import SettingsFollower
 from subnet17.serving.http import ERROR_RESPONSES, caller_gone, create_service_app, media_type_of
 from subnet17.serving.jobs import Jobs
@@ -23,6 +23,7 @@ from subnet17.validation import pipeline
 from subnet17.validation.choice import REFERENCE, Choice, needs_device
 from subnet17.validation.convert import DEFAULT_SPLATS, MAX_SPLATS, answer_conversion
 from subnet17.validation.scoring.reference.available import devices_of
+from subnet17.validation.scoring.reference.told import SWITCHED_OFF, YES, Kind, not_offered
 
 R = TypeVar("R")
 
@@ -106,13 +107,17 @@ class ValidationService:
             "renderer_reason": self.renderer.reason,
         }
 
-    def check_image_tasks(self) -> None:
-        """Raises `UnavailableError` where pictures are not scored, before a body is read."""
-        if self.scorer.name == REFERENCE and not self.settings.image_tasks:
-            raise UnavailableError(
-                "scoring against pictures is switched off: set validation.image_tasks",
-                key="validation.image_tasks",
-            )
+    def check_offered(self, kind: Kind) -> None:
+        """Refuses what no judge can score, before a body is read.
+
+        Raises:
+            NotOfferedError: naming what is missing, and the command that fetches it.
+        """
+        if self.scorer.name == REFERENCE and kind == "image" and not self.settings.image_tasks:
+            raise not_offered(kind, SWITCHED_OFF)
+        told = [news["scores"][kind] for news in self.jobs.pool.news if "scores" in news]
+        if told and YES not in told:
+            raise not_offered(kind, told[0])
 
     async def run(self, job: Callable[[bytes], R], request: Request) -> R:
         """Hands a request's body to a worker and returns what the job made of it."""
@@ -154,11 +159,12 @@ def create_app(
 
     async def validate_text(request: Request) -> Response:
         """Scores an asset against a text."""
+        service.check_offered("text")
         return _json(await service.run(pipeline.validate_text, request))
 
     async def validate_image(request: Request) -> Response:
         """Scores an asset against a picture."""
-        service.check_image_tasks()
+        service.check_offered("image")
         return _json(await service.run(pipeline.validate_image, request))
 
     async def render_duel_view(request: Request) -> Response:

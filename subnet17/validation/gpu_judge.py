@@ -26,13 +26,20 @@ from subnet17.splat.rasterize_cpu import render_views
 from subnet17.splat.rasterize_gpu import render_views_on_gpu
 from subnet17.validation.choice import CUDA, REFERENCE, Choice
 from subnet17.validation.scoring.embedded import EmbeddedScorer
-from subnet17.validation.scoring.reference.scorer import ReferenceScorer, build_reference_scorer
+from subnet17.validation.scoring.reference.scorer import (
+    KINDS,
+    ReferenceScorer,
+    build_reference_scorer,
+)
+from subnet17.validation.scoring.reference.told import SWITCHED_OFF, YES, Kind
 from subnet17.validation.scoring.scores import Scorer
 from subnet17.validation.scoring.warmup import make_ball
 
 RESERVE_BYTES = 10**9
 """Kept free on a GPU beside the weights, for what is being computed."""
 REHEARSAL = "a red ball"
+MAX_WHY_CHARS = 600
+"""Of why a kind of task can't be scored: news are short."""
 
 
 class GpuJudge:
@@ -63,14 +70,13 @@ class GpuJudge:
         )
         self._reference: ReferenceScorer | None = None
         self._pressure = Pressure()
-        self._scores = {"text": "", "image": ""}
+        self._scores: dict[Kind, str] = dict.fromkeys(KINDS, "")
         if scored_by.name == REFERENCE:
             self._reference = build_reference_scorer(settings, self._cache)
             self._pressure = self._reference.pressure
             self._scores = _what_it_scores(self._reference, settings)
         self.scorer: Scorer = self._reference or EmbeddedScorer()
-        facts = {"scores": {kind: why or "yes" for kind, why in self._scores.items()}}
-        self._news = GpuNews(self._card, self._cache, self._pressure, tell, facts)
+        self._news = GpuNews(self._card, self._cache, self._pressure, tell, self._facts)
         self._news.start()
         self._watcher = Watcher(self._card, self._cache, self._pressure, settings.memory_cleanup_threshold)
         self._watcher.start()
@@ -80,7 +86,8 @@ class GpuJudge:
         """Loads and compiles all there is and judges a ball: the first request is as fast as others.
 
         Raises:
-            UnavailableError: weights or gsplat's kernels are missing or wrong, or the memory is too small.
+            UnavailableError: weights or gsplat's kernels are missing or wrong, or the memory is too small; of
+                weights and memory: for texts as for pictures.
             DeviceLostError: the GPU does not work.
         """
         deadline = Deadline.after(self._settings.load_timeout_s)
@@ -89,7 +96,13 @@ class GpuJudge:
                 load_gsplat()
             if self._reference is not None:
                 self._reference.warm_up(deadline)
+                self._scores = _what_it_scores(self._reference, self._settings)
+                self._news.change(self._facts)
             self._rehearse()
+
+    @property
+    def _facts(self) -> dict[str, object]:
+        return {"scores": {kind: why or YES for kind, why in self._scores.items()}}
 
     def _rehearse(self) -> None:
         views = self.draw(fit_for_render(make_ball()), official_cameras())
@@ -149,8 +162,9 @@ class GpuJudge:
         self._card.empty_cache()
 
 
-def _what_it_scores(scorer: ReferenceScorer, settings: ValidationTable) -> dict[str, str]:
+def _what_it_scores(scorer: ReferenceScorer, settings: ValidationTable) -> dict[Kind, str]:
     """Kind of task -> why it can't be scored; empty text if it can."""
-    missing = {} if settings.image_tasks else {"image": "switched off by validation.image_tasks"}
-    missing |= scorer.missing()
-    return {kind: missing.get(kind, "")[:600] for kind in ("text", "image")}
+    missing = scorer.missing()
+    if not settings.image_tasks:
+        missing["image"] = SWITCHED_OFF
+    return {kind: missing.get(kind, "")[:MAX_WHY_CHARS] for kind in KINDS}

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import importlib.util
 import io
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -299,6 +300,28 @@ async def test_pictures_can_be_switched_off(settings: ValidationTable, tmp_path:
         news = (await client.get("/status/")).json()["workers"]["news"]
         told = next(worker["scores"] for worker in news if "scores" in worker)
         assert told["text"] == "yes" and "switched off" in told["image"]
+
+
+async def test_a_picture_network_that_does_not_load_costs_the_texts_nothing(
+    settings: ValidationTable, tmp_path: Path
+) -> None:
+    broken = Path(shutil.copytree(settings.image_alignment_model, tmp_path / "vision"))
+    (broken / "config.json").write_text("{}")
+    asked: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        asked.append(b"{")
+        yield b"{"
+
+    without = settings.model_copy(update={"image_alignment_model": str(broken)})
+    async with running(without, tmp_path) as client:
+        for _ in range(without.circuit_breaker_failure_threshold + 1):
+            reply = await client.post(IMAGE, content=body(), headers={"Content-Type": "application/json"})
+            assert (reply.status_code, reply.json()["error"]["code"]) == (503, "not_offered")
+            assert "picture alignment network" in reply.text and str(broken) in reply.text
+        assert not asked, "it is refused before its body is read"
+        assert (await verdict_of(client))["scorer"] == "reference"
+        assert (await client.get("/status/")).json()["breaker"]["failures"] == 0
 
 
 async def test_missing_weights_leave_the_server_up_not_ready_and_say_what_to_do(

@@ -36,5 +36,13 @@ def test_only_changes_are_told() -> None:
     assert [message["card"]["allocated_bytes"] for message in told] == [0, 10**9]
 
 
+def test_changed_facts_are_told() -> None:
+    told: list[dict[str, Any]] = []
+    news = news_of(Card("cpu"), told)
+    news.look()
+    news.change({"scores": "texts only"})
+    assert [message.get("scores") for message in told] == [None, "texts only"]
+
+
 def test_a_lost_device_does_not_hide_the_error_of_the_job_that_met_it() -> None:
     news_of(LostCard("cpu"), []).look()

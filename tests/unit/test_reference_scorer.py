@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from subnet17.deadline import Deadline
-from subnet17.errors import ConfigError, DeviceLostError, StageError, UnavailableError
+from subnet17.errors import ConfigError, DeviceLostError, NotOfferedError, StageError, UnavailableError
 from subnet17.gpu.card import Card
 from subnet17.gpu.compiled_blocks import CompiledBlocks
 from subnet17.gpu.models import Loaded, ModelCache
@@ -30,9 +30,14 @@ from subnet17.splat.cameras import RenderedViews
 from subnet17.validation.scoring.reference import lpips_files
 from subnet17.validation.scoring.reference.kept import Kept
 from subnet17.validation.scoring.reference.lpips_files import WeightsFile, find_lpips, read_weights
+from subnet17.validation.scoring.reference.offer import Offer
 from subnet17.validation.scoring.reference.per_view import combine
 from subnet17.validation.scoring.reference.quality import load_quality
-from subnet17.validation.scoring.reference.scorer import ReferenceScorer, build_reference_scorer
+from subnet17.validation.scoring.reference.scorer import (
+    KINDS,
+    ReferenceScorer,
+    build_reference_scorer,
+)
 from subnet17.validation.scoring.reference.text_alignment import load_text_alignment
 from tests import plain_scorer
 from tests.tiny_scorer import TinyNetworks, turning_views, write_tiny_networks
@@ -166,11 +171,52 @@ def test_pictures_are_refused_where_they_are_switched_off(tiny: TinyNetworks, vi
 
 def test_without_the_picture_network_texts_are_scored(folder: Path, views: RenderedViews) -> None:
     (folder / "vision" / "model.safetensors").unlink()
-    scorer = build_reference_scorer(settings_of(folder), new_cache())
+    cache = new_cache()
+    scorer = build_reference_scorer(settings_of(folder), cache)
     assert list(scorer.missing()) == ["image"]
-    assert scorer.score_text(views, PROMPT).iqa > 0
-    with pytest.raises(UnavailableError, match=r"model\.safetensors missing"):
+    with pytest.raises(NotOfferedError, match=r"model\.safetensors missing; fix"):
         scorer.score_image(views, np.zeros((8, 8, 3), np.uint8))
+    assert {model["state"] for model in cache.as_json()} == {"unloaded"}, "nothing was done for it"
+    assert scorer.score_text(views, PROMPT).iqa > 0
+
+
+def test_a_picture_network_that_does_not_load_leaves_the_texts(folder: Path, views: RenderedViews) -> None:
+    (folder / "vision" / "config.json").write_text("{}")
+    scorer = build_reference_scorer(settings_of(folder), new_cache())
+    assert not scorer.missing()
+    scorer.warm_up(Deadline.after(100))
+    assert list(scorer.missing()) == ["image"]
+    with pytest.raises(NotOfferedError, match="picture alignment network"):
+        scorer.score_image(views, np.zeros((8, 8, 3), np.uint8))
+    assert scorer.score_text(views, PROMPT).iqa > 0
+
+
+def test_a_picture_network_that_does_not_fit_leaves_the_texts(
+    tiny: TinyNetworks, views: RenderedViews
+) -> None:
+    def load() -> Loaded:
+        raise torch.OutOfMemoryError("out of memory")
+
+    cache = new_cache()
+    scorer = build_reference_scorer(tiny.settings, cache)
+    cache.register("image_alignment", load, 8)
+    scorer.warm_up(Deadline.after(100))
+    assert "out of GPU memory" in scorer.missing()["image"]
+    assert scorer.score_text(views, PROMPT).iqa > 0
+
+
+def test_warming_up_fails_where_nothing_can_be_scored_and_may_succeed_later(folder: Path) -> None:
+    file = folder / "quality" / "config.json"
+    whole = file.read_text()
+    file.write_text('{"hidden_size": 8}')
+    cache = new_cache()
+    scorer = build_reference_scorer(settings_of(folder), cache)
+    with pytest.raises(UnavailableError, match="quality network"):
+        scorer.warm_up(Deadline.after(100))
+    assert {model["state"] for model in cache.as_json()} == {"unloaded"}, "the others were not loaded in vain"
+    file.write_text(whole)
+    scorer.warm_up(Deadline.after(100))
+    assert not scorer.missing()
 
 
 def test_everything_that_is_missing_is_named(folder: Path) -> None:
@@ -322,6 +368,7 @@ class FakeNetwork:
 def fake_scorer(network: FakeNetwork) -> ReferenceScorer:
     cache = new_cache()
     scorer = ReferenceScorer(ValidationTable(device="cpu"), cache)
+    scorer.offer = Offer(["text", "image"], KINDS, lambda _: "")
     for name in cache.names:
         cache.register(name, lambda: Loaded(network, [nn.Linear(1, 1)]), 8)
     return scorer

@@ -17,6 +17,7 @@ from subnet17.errors import (
     DeadlineError,
     DeviceLostError,
     InvalidInputError,
+    NotOfferedError,
     OverloadedError,
     QueuedTooLongError,
     StageError,
@@ -75,6 +76,10 @@ def crash() -> None:
 
 def fail_to_load() -> None:
     raise UnavailableError("loading failed")
+
+
+def decline() -> None:
+    raise NotOfferedError("no weights for pictures", kind="image")
 
 
 def die() -> None:
@@ -287,6 +292,13 @@ async def test_a_job_over_the_servers_own_limit_is_a_fault(pool: WorkerPool) -> 
     with pytest.raises(DeadlineError):
         await jobs.run(sleep, 60, deadline=Deadline.after(0.2))
     assert (pool.deaths, jobs.breaker.state) == (1, "open")
+
+
+async def test_work_that_is_not_offered_is_no_fault(pool: WorkerPool) -> None:
+    jobs = Jobs(pool, ServerTable(circuit_breaker_failure_threshold=1))
+    with pytest.raises(NotOfferedError):
+        await jobs.run(decline, deadline=Deadline.after(10))
+    assert (jobs.breaker.state, jobs.counts["shed"], jobs.counts["failed"]) == ("closed", 1, 0)
 
 
 async def test_running_out_of_a_callers_short_limit_is_no_fault(

@@ -33,8 +33,9 @@ from subnet17.validation.scoring.reference import (
     text_alignment,
 )
 from subnet17.validation.scoring.reference.network import Network
+from subnet17.validation.scoring.reference.offer import Offer
 from subnet17.validation.scoring.reference.per_view import Float64, combine
-from subnet17.validation.scoring.reference.told import MEASURES, NOT_MEASURED
+from subnet17.validation.scoring.reference.told import MEASURES, NOT_MEASURED, Kind
 from subnet17.validation.scoring.scores import Scores
 
 TEXT, IMAGE, QUALITY = "text_alignment", "image_alignment", "quality"
@@ -56,7 +57,10 @@ NETWORKS: dict[str, tuple[Callable[..., Network], Callable[[ValidationTable], An
     ),
 }
 """Name in the cache -> reads it, finds its files, bytes on the device until measured."""
-KINDS = {"text": (QUALITY, LPIPS, SSIM, TEXT), "image": (QUALITY, LPIPS, SSIM, IMAGE)}
+KINDS: dict[Kind, tuple[str, ...]] = {
+    "text": (QUALITY, LPIPS, SSIM, TEXT),
+    "image": (QUALITY, LPIPS, SSIM, IMAGE),
+}
 """What each kind of task needs."""
 
 log = get_logger()
@@ -81,7 +85,8 @@ class ReferenceScorer:
         self._cache = cache
         self.pressure = pressure or Pressure()
         self._device: torch.device = cache.card.device
-        self._missing: dict[str, str] | None = None
+        kinds: list[Kind] = ["text", "image"] if settings.image_tasks else ["text"]
+        self.offer = Offer(kinds, KINDS, lambda name: _problem(NETWORKS[name][1], settings))
         for name, (load, _, assumed_bytes) in NETWORKS.items():
             cache.register(name, partial(self._load, load), assumed_bytes)
 
@@ -89,8 +94,10 @@ class ReferenceScorer:
         """Judges 16 official views against a text.
 
         Raises:
+            NotOfferedError: what this takes is missing here; nothing was computed.
             DeadlineError, UnavailableError, DeviceLostError, StageError: as `ModelCache.lease` and `attempt`.
         """
+        self.offer.check("text")
 
         def align(images: Tensor, batch: int) -> Tensor:
             with self._cache.lease(TEXT, job_deadline()) as network:
@@ -101,11 +108,7 @@ class ReferenceScorer:
 
     def score_image(self, views: Views, image: NDArray[np.uint8]) -> Scores:
         """Judges 16 official views against an (H, W, 3) uint8 picture; raises as `score_text` does."""
-        if not self._settings.image_tasks:
-            raise UnavailableError(
-                "scoring against pictures is switched off: set validation.image_tasks",
-                key="validation.image_tasks",
-            )
+        self.offer.check("image")
 
         def align(images: Tensor, batch: int) -> Tensor:
             with self._cache.lease(IMAGE, job_deadline()) as network:
@@ -117,41 +120,41 @@ class ReferenceScorer:
     def warm_up(self, deadline: Deadline) -> None:
         """Loads, compiles and records all networks for the official views.
 
+        A network whose weights are wrong, or don't fit into the memory, is from now on `missing`.
+
         Raises:
-            UnavailableError: weights are missing or wrong, or don't fit into the memory.
+            UnavailableError: nothing can be scored then.
             DeadlineError: the time was not enough.
         """
+        self.offer.restore()
         images = _sample_views(self._device)
-        missing = self.missing()
-        for name in dict.fromkeys(n for kind in self.kinds if kind not in missing for n in KINDS[kind]):
-            started_s = time.monotonic()
+        for name in self.offer.wanted:
+            if self.offer.is_of_use(name):
+                self._warm_up(name, images, deadline)
+        self.offer.check_any()
+
+    def _warm_up(self, name: str, images: Tensor, deadline: Deadline) -> None:
+        started_s = time.monotonic()
+
+        def job(level: Level) -> None:
             with self._cache.lease(name, deadline) as network:
-                _warm(network, images)
+                _warm(network, images[: _batch_of(images, level)])
+
+        try:
+            attempt(job, pressure=self.pressure, free=self._free)
+        except UnavailableError as error:
+            self.offer.strike(name, error.message)
+            log.error("a network can't be used", network=name, why=error.message)
+        else:
             log.info("network is warm", network=name, seconds=round(time.monotonic() - started_s, 2))
 
-    def missing(self) -> dict[str, str]:
-        """Which kinds of tasks, "text" and "image", can't be scored here, and why.
+    def missing(self) -> dict[Kind, str]:
+        """Which kinds of tasks can't be scored here, and why.
 
-        Looks once, and fetches the weights that it lacks; none for pictures where the settings spare that
-        network.
+        Looks for files once, and fetches the weights that it lacks; none for pictures where the settings
+        spare that network.
         """
-        if self._missing is None:
-            self._missing = self._look_for_weights()
-        return self._missing
-
-    def _look_for_weights(self) -> dict[str, str]:
-        problems = {name: _problem(NETWORKS[name][1], self._settings) for name in self._wanted}
-        told = {kind: "; ".join(problems[n] for n in KINDS[kind] if problems[n]) for kind in self.kinds}
-        return {kind: why for kind, why in told.items() if why}
-
-    @property
-    def kinds(self) -> list[str]:
-        """The kinds of tasks that the settings ask for."""
-        return ["text", "image"] if self._settings.image_tasks else ["text"]
-
-    @property
-    def _wanted(self) -> list[str]:
-        return list(dict.fromkeys(name for kind in self.kinds for name in KINDS[kind]))
+        return self.offer.missing()
 
     def _load(self, load: Callable[..., Network]) -> Loaded:
         compiled = self._settings.compile and self._cache.card.is_cuda
@@ -162,7 +165,7 @@ class ReferenceScorer:
 
         def job(level: Level) -> dict[str, Float64]:
             images = tensor_of(views, self._device)
-            batch = max(1, round(len(images) * level.batch_share))
+            batch = _batch_of(images, level)
             # The largest first: while the device is busy with it, the host reads the prompt.
             queued = {**self._of_views(images, batch), "alignment": align(images, batch)}
             arrived = torch.stack(list(queued.values())).cpu().numpy().astype(np.float64)
@@ -202,12 +205,8 @@ def build_reference_scorer(settings: ValidationTable, cache: ModelCache) -> Refe
             key="validation.device",
         )
     scorer = ReferenceScorer(settings, cache)
-    missing = scorer.missing()
-    if len(missing) == len(scorer.kinds):
-        raise UnavailableError(
-            f"the reference scorer can't run: {'; '.join(missing.values())}"[:1000], missing=missing
-        )
-    for kind, why in missing.items():
+    scorer.offer.check_any()
+    for kind, why in scorer.missing().items():
         log.warning("one kind of task can't be scored", kind=kind, why=why)
     return scorer
 
@@ -218,6 +217,11 @@ def _problem(find: Callable[[ValidationTable], Any], settings: ValidationTable) 
     except UnavailableError as error:
         return error.message
     return ""
+
+
+def _batch_of(images: Tensor, level: Level) -> int:
+    """How many of these pictures are computed at once."""
+    return max(1, round(len(images) * level.batch_share))
 
 
 def _warm(network: Network, images: Tensor) -> None:
