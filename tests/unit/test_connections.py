@@ -1,4 +1,4 @@
-"""Headers over a real socket: too long, too slow, too many."""
+"""Headers over a real socket: too long, too slow, too many; what callers leave undone after an answer."""
 
 from __future__ import annotations
 
@@ -13,31 +13,43 @@ from starlette.types import Receive, Scope, Send
 from subnet17.serving import connections
 from subnet17.serving.connections import MAX_HEADER_BYTES, BoundedConnection
 
+LARGE = bytes(32 * 2**20)
+"""More than the kernel takes off a server's hands."""
+
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     await asyncio.sleep(0.4 if scope["path"] == "/slow" else 0)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
+    body = LARGE if scope["path"] == "/large" else b"ok"
+    length = str(len(body)).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+    await send({"type": "http.response.body", "body": body})
 
 
 @pytest_asyncio.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr(connections, "HEADER_TIMEOUT_S", 0.2)
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[uvicorn.Server]:
+    for name in ("HEADER_TIMEOUT_S", "REST_TIMEOUT_S", "READ_CHECK_S"):
+        monkeypatch.setattr(connections, name, 0.2)
     config = uvicorn.Config(
         answer,
         http=BoundedConnection,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         lifespan="off",
         log_config=None,
+        timeout_graceful_shutdown=1,
         port=0,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
+    yield server
     server.should_exit = True
     await serving
+
+
+@pytest.fixture
+def port(server: uvicorn.Server) -> int:
+    return int(server.servers[0].sockets[0].getsockname()[1])
 
 
 async def replies(port: int, *pieces: bytes) -> bytes:
@@ -86,3 +98,72 @@ async def test_long_headers_are_refused(port: int) -> None:
     fits = b"X: " + b"y" * (MAX_HEADER_BYTES // 2) + b"\r\n"
     assert (await replies(port, REQUEST % (fits + CLOSE))).endswith(b"ok")
     assert b"400 Bad Request" in await replies(port, b"GET / HTTP/1.1\r\nX: " + b"y" * (2 * MAX_HEADER_BYTES))
+
+
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+
+
+async def trickle(port: int, head: bytes) -> bytes:
+    """What a server sends until it closes, while a byte arrives every 50 ms."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head)
+    received = bytearray()
+    try:
+        async with asyncio.timeout(10):
+            sending = asyncio.create_task(send_bytes(writer))
+            while piece := await reader.read(2**16):
+                received += piece
+    except ConnectionError:
+        pass
+    finally:
+        sending.cancel()
+        writer.close()
+    return bytes(received)
+
+
+async def send_bytes(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"x")
+        await asyncio.sleep(0.05)
+
+
+async def test_a_body_that_trickles_in_after_its_answer_is_given_up(port: int) -> None:
+    assert (await trickle(port, POST % 1_000_000)).endswith(b"ok")
+
+
+async def test_a_body_that_ends_soon_after_its_answer_leaves_the_connection_in_use(port: int) -> None:
+    rest_and_more = [b"x" * 5, b"x" * 5, REQUEST % b"", REQUEST % CLOSE]
+    reply = await replies(port, POST % 10, *rest_and_more)
+    assert reply.count(b"200 OK") == 3
+
+
+async def until_nobody_is_connected(server: uvicorn.Server) -> None:
+    async with asyncio.timeout(10):
+        while server.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("more", [b"", CLOSE])
+async def test_an_answer_that_nobody_reads_is_dropped(server: uvicorn.Server, port: int, more: bytes) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**10)
+    writer.write((REQUEST % more).replace(b"GET /", b"GET /large"))
+    await asyncio.sleep(0.1)
+    assert server.server_state.connections
+    await until_nobody_is_connected(server)
+    writer.close()
+
+
+async def test_a_slow_reader_gets_all_of_a_large_answer(
+    monkeypatch: pytest.MonkeyPatch, server: uvicorn.Server, port: int
+) -> None:
+    monkeypatch.setattr(connections, "READ_CHECK_S", 1.0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write((REQUEST % CLOSE).replace(b"GET /", b"GET /large"))
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b"200 OK" in head
+    for _ in range(32):
+        await asyncio.sleep(0.1)
+        assert len(await reader.readexactly(2**20)) == 2**20
+    assert await reader.read() == b""
+    await until_nobody_is_connected(server)
+    writer.close()
