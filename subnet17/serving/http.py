@@ -24,6 +24,7 @@ from subnet17.errors import InvalidInputError, OverloadedError, S17Error, TooLar
 from subnet17.gpu.monitor import read_gpus
 from subnet17.log import get_logger
 from subnet17.reload import SettingsFollower
+from subnet17.serving.early_answers import EarlyAnswers
 from subnet17.serving.jobs import CallerGoneError, Jobs
 from subnet17.settings import ServerTable, Settings
 
@@ -108,6 +109,7 @@ def create_service_app(
     app.add_middleware(_BodyLimit, max_body_bytes=max_body_bytes)
     if settings.api_key:
         app.add_middleware(_ApiKey, api_key=settings.api_key)
+    app.add_middleware(EarlyAnswers)  # the last one added is the outermost
     return app
 
 
