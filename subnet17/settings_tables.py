@@ -146,7 +146,9 @@ class ValidationTable(DeviceTable):
         "laion/CLIP-convnext_large_d.laion2B-s26B-b102K-augreg",
         description="Hub id or folder of the network that compares views with a text.",
     )
-    text_alignment_revision: str = Field("", description="Its commit on the hub; empty: the pinned one.")
+    text_alignment_revision: str = Field(
+        "", description="Its commit on the hub; empty: the newest, with a warning, since none is pinned."
+    )
     image_alignment_model: str = Field(
         "microsoft/LLM2CLIP-Openai-L-14-336",
         description="Hub id or folder of the network that compares views with a picture.",

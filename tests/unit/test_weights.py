@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from subnet17.errors import UnavailableError
 from subnet17.gpu.weight_files import fault_of
 from subnet17.gpu.weights import PINNED, resolve_weights
+from subnet17.settings import ValidationTable
 
 PATTERNS = ("config.json", "*.safetensors", "*.json")
 REQUIRED = ("config.json", "*.safetensors")
@@ -39,6 +40,14 @@ def refusal(source: str, **asked: Any) -> UnavailableError:
     with pytest.raises(UnavailableError) as caught:
         resolve_weights(source, **{"patterns": PATTERNS, "required": REQUIRED, **asked})
     return caught.value
+
+
+@pytest.mark.parametrize("name", ["text_alignment", "image_alignment", "quality", "quality_backbone"])
+def test_the_settings_promise_a_pinned_commit_only_where_there_is_one(name: str) -> None:
+    fields = ValidationTable.model_fields
+    model = fields[f"{name}_model"] if f"{name}_model" in fields else fields[name]
+    promised = "the pinned one" in (fields[f"{name}_revision"].description or "")
+    assert promised == (model.default in PINNED)
 
 
 def test_a_whole_folder_is_taken_as_it_is(folder: Path) -> None:
