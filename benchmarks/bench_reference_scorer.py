@@ -219,8 +219,8 @@ def parts(scorer: ReferenceScorer, images: Tensor) -> dict[str, Callable[[], Ten
         "alignment": leased(TEXT, lambda n: n.cosines(images, next(WORDS), 16)),
         "alignment, same prompt": leased(TEXT, lambda n: n.cosines(images, "a red ball", 16)),
         "iqa": leased(QUALITY, lambda n: n.scores(images, 16)),
-        "lpips": leased(LPIPS, lambda n: n.distances(images)),
-        "ssim": leased(SSIM, lambda n: n.similarities(images)),
+        "lpips": leased(LPIPS, lambda n: n.distances(images, 16)),
+        "ssim": leased(SSIM, lambda n: n.similarities(images, 16)),
     }
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from subnet17.validation.aggregate import geometric_mean, outlier_filter
 from subnet17.validation.scoring.reference.image_alignment import load_image_alignment
+from subnet17.validation.scoring.reference.network import pairs_in_batches
 from subnet17.validation.scoring.reference.perceptual import load_perceptual
 from subnet17.validation.scoring.reference.pictures import clip_input, lpips_input, quality_input
 from subnet17.validation.scoring.reference.quality import QualityNetwork, load_quality
@@ -91,7 +92,7 @@ def test_quality_with_split_products_is_the_same(tiny: TinyNetworks, tensor: Ten
 
 
 def test_lpips_equals_torchmetrics_on_pairs(tiny: TinyNetworks, views: np.ndarray, tensor: Tensor) -> None:
-    found = load_perceptual(tiny.settings, CPU).distances(tensor)
+    found = load_perceptual(tiny.settings, CPU).distances(tensor, 16)
     expected = plain_scorer.lpips_distances(tiny.alexnet, views)
     assert found.tolist() == pytest.approx(expected, abs=1e-4)
     assert expected[-1] == pytest.approx(0.0, abs=1e-6)
@@ -101,7 +102,9 @@ def test_lpips_equals_torchmetrics_on_pairs(tiny: TinyNetworks, views: np.ndarra
 def test_ssim_equals_torchmetrics_on_pairs() -> None:
     views = turning_views(6, 96)
     found = neighbour_ssims(torch.from_numpy(views), window_taps()).tolist()
-    assert Similarity(CPU).similarities(torch.from_numpy(views)).tolist() == pytest.approx(found, abs=1e-5)
+    assert Similarity(CPU).similarities(torch.from_numpy(views), 16).tolist() == pytest.approx(
+        found, abs=1e-5
+    )
     assert found == pytest.approx(plain_scorer.ssims(views), abs=1e-4)  # torchmetrics rounds on white
     assert found == pytest.approx(plain_scorer.ssims(views, torch.float64), abs=1e-5)
 
@@ -113,7 +116,7 @@ def test_ssim_of_flat_and_equal_views() -> None:
 
 def test_ssim_of_official_views_is_the_official_score(shared_dir: Path) -> None:
     views = torch.from_numpy(plain_scorer.fixture_views(shared_dir))
-    for scores in (neighbour_ssims(views, window_taps()), Similarity(CPU).similarities(views)):
+    for scores in (neighbour_ssims(views, window_taps()), Similarity(CPU).similarities(views, 16)):
         kept = outlier_filter(scores.double().numpy())
         assert geometric_mean(kept) == pytest.approx(0.82033, abs=1e-4)
 
@@ -125,6 +128,22 @@ def test_small_batches_give_the_same(tiny: TinyNetworks, tensor: Tensor) -> None
     assert text.cosines(few, "a cup", 2).tolist() == pytest.approx(
         text.cosines(few, "a cup", 16).tolist(), abs=1e-6
     )
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 4, 5])
+def test_neighbours_in_small_batches_differ_as_much(
+    tiny: TinyNetworks, tensor: Tensor, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = tensor[:5]
+    lpips, ssim = load_perceptual(tiny.settings, CPU), Similarity(CPU)
+    at_once: list[int] = []
+    compare = lpips._compare_all
+    monkeypatch.setattr(lpips, "_compare_all", lambda images: at_once.append(len(images)) or compare(images))
+    whole, parts = compare(few), lpips.distances(few, batch)
+    assert parts.tolist() == pytest.approx(whole.tolist(), abs=1e-6)
+    assert max(at_once) <= batch + 1
+    pieces = pairs_in_batches(ssim._compare_all, few, batch)
+    assert pieces.tolist() == pytest.approx(neighbour_ssims(few, window_taps()).tolist(), abs=1e-6)
 
 
 def test_clip_pixels_are_stretched_three_times_and_half() -> None:

@@ -348,6 +348,7 @@ class FakeNetwork:
         self.troubles = troubles
         self.value = value
         self.batches: list[int] = []
+        self.pair_batches: list[int] = []
 
     def scores(self, images: Tensor, batch: int) -> Tensor:
         self.batches.append(batch)
@@ -358,10 +359,12 @@ class FakeNetwork:
     def cosines(self, images: Tensor, _: object, batch: int) -> Tensor:
         return torch.full((len(images),), 0.3)
 
-    def distances(self, images: Tensor) -> Tensor:
+    def distances(self, images: Tensor, batch: int) -> Tensor:
+        self.pair_batches.append(batch)
         return torch.full((len(images),), 0.1)
 
-    def similarities(self, images: Tensor) -> Tensor:
+    def similarities(self, images: Tensor, batch: int) -> Tensor:
+        self.pair_batches.append(batch)
         return torch.full((len(images),), 0.9)
 
 
@@ -379,6 +382,7 @@ def test_out_of_memory_the_views_are_judged_in_smaller_batches(views: RenderedVi
     scorer = fake_scorer(network)
     assert scorer.score_text(views, PROMPT).iqa == pytest.approx(0.5)
     assert network.batches == [16, 8]
+    assert network.pair_batches == [8, 8]
     assert scorer.pressure.level.index == 1
 
 

@@ -84,3 +84,15 @@ def in_batches(function: Callable[[Tensor], Tensor], images: Tensor, batch: int)
     if batch >= len(images):
         return function(images)
     return torch.cat([function(part) for part in images.split(max(1, batch))])
+
+
+def pairs_in_batches(function: Callable[[Tensor], Tensor], images: Tensor, batch: int) -> Tensor:
+    """`function`, which compares each picture with the next, the last with the first: `batch` pairs a time.
+
+    A batch holds one picture more than it has pairs; that one's comparison with the batch's first is dropped.
+    """
+    if batch >= len(images):
+        return function(images)
+    around = torch.cat([images, images[:1]])
+    starts = range(0, len(images), max(1, batch))
+    return torch.cat([function(around[start : start + batch + 1])[:-1] for start in starts])

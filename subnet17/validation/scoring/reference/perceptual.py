@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from subnet17.settings import ValidationTable
 from subnet17.validation.scoring.reference.foreign import explained
 from subnet17.validation.scoring.reference.lpips_files import find_lpips, read_weights
-from subnet17.validation.scoring.reference.network import Network
+from subnet17.validation.scoring.reference.network import Network, pairs_in_batches
 from subnet17.validation.scoring.reference.pictures import lpips_input
 
 SHIFT = (-0.030, -0.088, -0.188)
@@ -43,15 +43,19 @@ class Perceptual(Network):
         self._features, self._heads = features, heads
         self._compare_all = self.record(self._compare)
 
-    def distances(self, images: Tensor) -> Tensor:
-        """(N,) float32: of each of (N, H, W, 3) uint8 views to the next, of the last to the first."""
+    def distances(self, images: Tensor, batch: int) -> Tensor:
+        """(N,) float32: of each of (N, H, W, 3) uint8 views to the next, of the last to the first.
+
+        Args:
+            images: The views.
+            batch: Pairs compared at once.
+        """
         with self.running():
-            found: Tensor = self._compare_all(images)
-            return found
+            return pairs_in_batches(self._compare_all, images, batch)
 
     def rehearse(self, images: Tensor) -> None:
         """See `Network`."""
-        self.distances(images)
+        self.distances(images, len(images))
 
     def _compare(self, images: Tensor) -> Tensor:
         layers = self._features(_normalised(lpips_input(images)))

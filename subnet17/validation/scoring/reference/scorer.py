@@ -180,9 +180,9 @@ class ReferenceScorer:
         with self._cache.lease(QUALITY, job_deadline()) as network:
             iqa: Tensor = network.scores(images, batch)
         with self._cache.lease(LPIPS, job_deadline()) as network:
-            lpips: Tensor = network.distances(images)
+            lpips: Tensor = network.distances(images, batch)
         with self._cache.lease(SSIM, job_deadline()) as network:
-            ssim: Tensor = network.similarities(images)
+            ssim: Tensor = network.similarities(images, batch)
         return {"iqa": iqa, "lpips": lpips, "ssim": ssim}
 
     def _free(self) -> None:

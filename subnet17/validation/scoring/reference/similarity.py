@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from subnet17.settings import ValidationTable
 from subnet17.validation import ssim
-from subnet17.validation.scoring.reference.network import Network
+from subnet17.validation.scoring.reference.network import Network, pairs_in_batches
 from subnet17.validation.ssim import PAD_PX, SIGMA_PX
 
 C1 = 0.01**2
@@ -35,17 +35,21 @@ class Similarity(Network):
         self._window = window
         self._compare_all = self.record(self._compare)
 
-    def similarities(self, images: Tensor) -> Tensor:
-        """(N,) float32: of each of (N, H, W, 3) uint8 views with the next, of the last with the first."""
+    def similarities(self, images: Tensor, batch: int) -> Tensor:
+        """(N,) float32: of each of (N, H, W, 3) uint8 views with the next, of the last with the first.
+
+        Args:
+            images: The views.
+            batch: Pairs compared at once, on a GPU.
+        """
         if self.device.type == "cpu":
             return torch.from_numpy(ssim.neighbour_ssims(images.numpy())).float()
         with self.running():
-            found: Tensor = self._compare_all(images)
-            return found
+            return pairs_in_batches(self._compare_all, images, batch)
 
     def rehearse(self, images: Tensor) -> None:
         """See `Network`."""
-        self.similarities(images)
+        self.similarities(images, len(images))
 
     def _compare(self, images: Tensor) -> Tensor:
         return neighbour_ssims(images, self._window[0])
