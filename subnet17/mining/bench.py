@@ -16,6 +16,10 @@ from subnet17.mining.clock import Clock
 from subnet17.mining.records import Record
 from subnet17.mining.tasks import Assignment
 
+FIRST_WORK_S = 30.0
+"""Believed of a task before the first has ended: the free time."""
+SMOOTHING = 0.2
+
 
 @dataclass(eq=False)
 class Job:
@@ -27,15 +31,21 @@ class Job:
 
     assignment: Assignment
     record: Record | None = None
+    _came_s: float = 0.0
     _gave_up_its_place: bool = False
     _warning: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
 class Bench:
-    """So many places for tasks."""
+    """So many places for tasks.
+
+    Attributes:
+        work_s: How long a task holds its place, smoothed.
+    """
 
     def __init__(self, places: int, *, clock: Clock) -> None:
         self.working = 0
+        self.work_s = FIRST_WORK_S
         self._clock = clock
         self._places = asyncio.Semaphore(places)
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
@@ -56,6 +66,7 @@ class Bench:
 
     def put(self, job: Job) -> None:
         """Puts a task in the reserved place."""
+        job._came_s = self._clock.monotonic_s()
         self._jobs.put_nowait(job)
 
     @asynccontextmanager
@@ -72,7 +83,7 @@ class Bench:
             if job._gave_up_its_place:
                 self._someone_ends = False
             else:
-                self._places.release()
+                self._free(job)
 
     def will_end(self, job: Job, in_s: float) -> None:
         """A running task will probably end in so many seconds: its place may be reserved already then."""
@@ -83,4 +94,9 @@ class Bench:
         await self._clock.sleep(max(0.0, in_s))
         if not self._someone_ends:
             self._someone_ends = job._gave_up_its_place = True
-            self._places.release()
+            self._free(job)
+
+    def _free(self, job: Job) -> None:
+        held_s = self._clock.monotonic_s() - job._came_s
+        self.work_s += SMOOTHING * (held_s - self.work_s)
+        self._places.release()

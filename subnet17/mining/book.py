@@ -53,7 +53,8 @@ class ValidatorState:
         blocked: Kept out by the settings.
         passed_over: Turns since it was last chosen in which it was ready.
         chosen_because: Why it was chosen the last time.
-        reply_times_s: Of the last calls, pulls and submits alike.
+        pull_times_s: What the last pulls took.
+        submit_times_s: What the last submits took, judging included.
         success_rate: Share of calls that brought an answer, lately.
         asked_version_s: Monotonic time of the last question for its versions; None: never.
     """
@@ -75,7 +76,8 @@ class ValidatorState:
     passed_over: int = 0
     chosen_because: str = ""
     last_error: str = ""
-    reply_times_s: deque[float] = field(default_factory=lambda: deque(maxlen=REPLIES_KEPT))
+    pull_times_s: deque[float] = field(default_factory=lambda: deque(maxlen=REPLIES_KEPT))
+    submit_times_s: deque[float] = field(default_factory=lambda: deque(maxlen=REPLIES_KEPT))
     success_rate: float = 1.0
     violations: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -90,9 +92,14 @@ class ValidatorState:
     asked_version_s: float | None = None
 
     @property
-    def reply_s(self) -> float:
-        """Median of the last response times; 0 before the first."""
-        return statistics.median(self.reply_times_s) if self.reply_times_s else 0.0
+    def pull_s(self) -> float:
+        """Median of the last pulls' times; 0 before the first."""
+        return statistics.median(self.pull_times_s) if self.pull_times_s else 0.0
+
+    @property
+    def slowest_submit_s(self) -> float:
+        """Of the last submits; 0 before the first."""
+        return max(self.submit_times_s, default=0.0)
 
     @property
     def away(self) -> str:
@@ -130,7 +137,8 @@ class ValidatorState:
             "cooldown_until_s": self.cooldown_until_s,
             "cooldown_violations": self.violations,
             "clock_skew_s": round(self.skew_s, 1),
-            "reply_s": round(self.reply_s, 3),
+            "pull_s": round(self.pull_s, 3),
+            "slowest_submit_s": round(self.slowest_submit_s, 3),
             "success_rate": round(self.success_rate, 3),
             "failures": self.failures,
             "ejections": self.ejections,
@@ -156,7 +164,8 @@ class ValidatorState:
             "ready_at_s": self.ready_s + ahead_s,
             "asked_version_at_s": 0.0 if asked_s is None else asked_s + ahead_s,
             "skew_from_reply_s": min(self.skew_from_reply_s, MAX_COOLDOWN_S),
-            "reply_times_s": [round(t, 4) for t in self.reply_times_s],
+            "pull_times_s": [round(t, 4) for t in self.pull_times_s],
+            "submit_times_s": [round(t, 4) for t in self.submit_times_s],
             "counts": dict(self.counts),
             "silent": self.silent,
             **{name: getattr(self, name) for name in (*_NUMBERS, *_TEXTS)},
@@ -188,7 +197,8 @@ class ValidatorState:
         )
         for name in _TEXTS:
             setattr(state, name, reader.text(name))
-        state.reply_times_s.extend(reader.times("reply_times_s"))
+        state.pull_times_s.extend(reader.times("pull_times_s"))
+        state.submit_times_s.extend(reader.times("submit_times_s"))
         state.counts.update(reader.counts("counts"))
         reader.warn(neuron.uid)
         return state

@@ -6,8 +6,8 @@ stake. (Consensus cuts weights above the stake-weighted median: an extra result 
 worth less than this, never more.)
 
 The price. While a validator waits, each second loses `worth * success_rate * p_accept / cycle_s`; serving it
-holds our slot for `reply_s + work_s`. Losing least in total means serving in the order of loss per second
-over seconds of the slot (Smith's rule), so that is the order.
+holds our slot for `pull_s + work_s`: a result that is being judged holds none. Losing least in total means
+serving in the order of loss per second over seconds of the slot (Smith's rule), so that is the order.
 
 The owner's validator carries the organic traffic, what the subnet sells. The official miner asks it every
 fifth turn; so do we, if it is ready.
@@ -39,9 +39,9 @@ class Prospect:
         stake: As the chain tells it.
         p_accept: Accepted results per task (`Acceptance.share`).
         cycle_s: From one of its assignments to the next (`Acceptance.cycle_s`).
-        reply_s: How long its pull and submit take.
-        success_rate: Share of its calls that work, smoothed: (successes + 1) / (calls + 1).
-        work_s: How long our slot is busy with a task of it.
+        pull_s: How long its pull takes.
+        success_rate: Share of its calls that work: a moving average, 1 before the first (`book.SMOOTHING`).
+        work_s: How long our slot is busy with a task once it was pulled.
         ready_for_s: How long it has been ready; only settles ties.
         passed_over: Choices since it was last chosen in which it was ready and another was taken. The caller
             counts: one more for each ready validator that was not chosen, 0 for the chosen one.
@@ -52,7 +52,7 @@ class Prospect:
     stake: float = 0.0
     p_accept: float = 1.0
     cycle_s: float = 300.0
-    reply_s: float = 0.0
+    pull_s: float = 0.0
     success_rate: float = 1.0
     work_s: float = 30.0
     is_owner: bool = False
@@ -67,7 +67,7 @@ class Prospect:
     @property
     def slot_s(self) -> float:
         """How long our slot is held by a turn with it."""
-        return max(self.reply_s + self.work_s, 0.1)
+        return max(self.pull_s + self.work_s, 0.1)
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ class Courier:
 
     async def _on_reply(self, parcel: _Parcel, state: ValidatorState, reply: Reply[SubmitResults]) -> None:
         answer, submission = reply.synapse, parcel.submission
-        self._roster.note_reply(state, skew_s=reply.skew_s, elapsed_s=reply.elapsed_s)
+        self._roster.note_reply(state, skew_s=reply.skew_s, elapsed_s=reply.elapsed_s, judged=True)
         now_s = self._roster.validator_now_s(state)
         verdict = read_verdict(answer, validator_now_s=now_s, prices=self._prices)
         feedback = answer.feedback
@@ -221,7 +221,7 @@ class Courier:
     async def _give_up(self, parcel: _Parcel, state: ValidatorState, verdict: str) -> None:
         """Ends without a verdict. The bytes are kept for a validator that hands the task out once more."""
         self._metrics.dropped()
-        self._roster.rest(state, max(self._prices.resend_s, self._paid_cooldown_s(parcel, state)))
+        self._roster.rest(state, max(self._prices.resend_s, self._paid_cooldown_s(parcel, state, verdict)))
         await self._close(parcel, state, Answer(verdict))
 
     async def _close(self, parcel: _Parcel, state: ValidatorState, answer: Answer) -> None:
@@ -229,15 +229,23 @@ class Courier:
         await self._journal.answered(parcel.submission, answer, validator=row)
         self._release(state, 0.0)
 
-    def _paid_cooldown_s(self, parcel: _Parcel, state: ValidatorState) -> float:
-        """What is left of the cooldown if an earlier attempt was settled without our knowing."""
+    def _paid_cooldown_s(self, parcel: _Parcel, state: ValidatorState, verdict: str) -> float:
+        """What is left of the cooldown if an earlier attempt was settled without our knowing.
+
+        The validator counts from when it settled, and it judges as long as it likes. A task that is closed
+        was settled by now; one given up may still be judged. It was assigned before anything was sent.
+        """
         if parcel.maybe_arrived_s is None:
             return 0.0
-        cooldown_s = self._prices.cooldown_s
+        now_s, cooldown_s = self._clock.monotonic_s(), self._prices.cooldown_s
+        settled_s = now_s
+        if verdict != CLOSED:
+            settled_s = max(settled_s, parcel.maybe_arrived_s + state.slowest_submit_s)
+        free_s = parcel.submission.assignment.throttle_s
+        ends_s = max(settled_s + cooldown_s - free_s, parcel.maybe_arrived_s + cooldown_s)
         if self._experience.accept_chance(parcel.submission) < SURELY_ACCEPTED:
-            cooldown_s += self._prices.penalty_s
-        ends_s = parcel.maybe_arrived_s + cooldown_s + self._margin_s + state.reply_s
-        return ends_s - self._clock.monotonic_s()
+            ends_s += self._prices.penalty_s
+        return ends_s + self._margin_s - now_s
 
     def _wait_s(self, parcel: _Parcel, *, sent: bool) -> float:
         """Doubles from attempt to attempt; what never left needs no respect for the validation lock."""

@@ -154,7 +154,7 @@ class Puller:
             reason = self._reason_not_pulling()
             self._tell(reason)
             may = not reason and self._has_leave()
-            if may and (state := self._roster.next_ready()) is not None:
+            if may and (state := self._roster.next_ready(work_s=self._bench.work_s)) is not None:
                 return state
             await self._clock.sleep(self._roster.wait_s() if may else TROUBLE_INTERVAL_S)
         return None

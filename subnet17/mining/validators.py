@@ -193,7 +193,7 @@ class Roster:
             cycle_s=self._acceptance.cycle_s(
                 hotkey, cooldown_s=prices.cooldown_s, penalty_s=prices.penalty_s
             ),
-            reply_s=state.reply_s,
+            pull_s=state.pull_s,
             success_rate=state.success_rate,
             work_s=work_s,
             is_owner=hotkey == OWNER_HOTKEY,
@@ -207,12 +207,18 @@ class Roster:
         times = [max(s.ready_s, self._stopped_until_s) - now_s for s in self.listed if not s.busy]
         return min([1.0, *(max(0.01, t) for t in times)])
 
-    def note_reply(self, state: ValidatorState, *, skew_s: float | None, elapsed_s: float) -> None:
-        """A validator answered: its clock and speed, and an end to its failures."""
+    def note_reply(
+        self, state: ValidatorState, *, skew_s: float | None, elapsed_s: float, judged: bool = False
+    ) -> None:
+        """A validator answered: its clock and speed, and an end to its failures.
+
+        Args:
+            judged: A submit, for which it may have taken long to judge; else a pull.
+        """
         self._changed.add(state.neuron.hotkey)
         self._note_skew(state, skew_s, elapsed_s)
         self._answered_s = self._clock.monotonic_s()
-        state.reply_times_s.append(elapsed_s)
+        (state.submit_times_s if judged else state.pull_times_s).append(elapsed_s)
         state.note_call(answered=True)
         if state.ejected:
             log.info("validator is back", validator=state.neuron.uid, failures=state.failures)

@@ -74,3 +74,21 @@ async def test_a_task_that_ends_before_its_time_gives_its_place_once() -> None:
         bench.will_end(running, 3.0)
     assert await may_reserve(bench)
     assert not await may_reserve(bench)
+
+
+async def test_the_time_that_tasks_hold_their_places_is_measured_early_ends_included() -> None:
+    clock = HeldClock()
+    bench = Bench(1, clock=clock)
+    for _ in range(30):
+        await bench.reserve()
+        bench.put(job())
+        async with bench.take():
+            clock.now_s += 7.0
+    assert abs(bench.work_s - 7.0) < 0.1
+    await bench.reserve()
+    bench.put(job())
+    async with bench.take() as last:
+        bench.will_end(last, 1.0)
+        await bench.reserve()
+        clock.now_s += 500.0  # its place was somebody else's by then
+    assert bench.work_s < 7.0

@@ -77,12 +77,13 @@ def test_what_was_earned_and_learned_survives() -> None:
     state.violations, state.version, state.validation_version = 3, 17, "2.1.0"
     told = Feedback(task_fidelity_score=0.8, current_miner_reward=9.5, current_duel_rating=1600.0)
     roster.note_verdict(state, "accepted", feedback=told, local_score=0.75)
-    for reply_s in (0.1, 0.3, 0.2):
-        roster.note_reply(state, skew_s=None, elapsed_s=reply_s)
+    for elapsed_s, judged in ((0.1, False), (60.0, True), (0.3, False), (0.2, False), (90.0, True)):
+        roster.note_reply(state, skew_s=None, elapsed_s=elapsed_s, judged=judged)
     again, later = restarted(roster, clock, down_s=0.0)
     before, after = state.as_json(clock.now_s), again.get(HOTKEY).as_json(later.monotonic_s())
     assert after == before
-    assert (after["accepted"], after["last_reward"], after["reply_s"]) == (1, 9.5, 0.2)
+    assert (after["accepted"], after["last_reward"]) == (1, 9.5)
+    assert (after["pull_s"], after["slowest_submit_s"]) == (0.2, 90.0)
 
 
 def test_a_validator_that_is_not_on_the_chain_now_is_still_known_but_not_asked() -> None:
@@ -109,7 +110,7 @@ def test_changed_rows_are_handed_out_once() -> None:
         ("skew_s", math.nan),
         ("skew_s", 1e300),
         ("counts", {"pulls": "x"}),
-        ("reply_times_s", [None]),
+        ("pull_times_s", [None]),
         ("last_error", 5),
         ("violations", True),
     ],

@@ -25,7 +25,7 @@ def other(**changes: object) -> Prospect:
         other(success_rate=0.5),
         other(p_accept=0.5),
         other(cycle_s=600.0),
-        other(reply_s=30.0),
+        other(pull_s=30.0),
         other(work_s=60.0),
     ],
 )
@@ -80,7 +80,7 @@ FIGURES = st.builds(
     stake=st.floats(0, 1e9),
     p_accept=st.floats(0, 1),
     cycle_s=st.floats(0, 1e5),
-    reply_s=st.floats(0, 300),
+    pull_s=st.floats(0, 300),
     success_rate=st.floats(0, 1),
     is_owner=st.booleans(),
 )

@@ -191,7 +191,8 @@ async def test_a_closed_task_after_an_ambiguous_submit_was_probably_paid_so_no_p
 ) -> None:
     scene = open_scene(PeerTimeoutError("t"), PeerError("forbidden", status=403))
     await scene.deliver()
-    assert scene.state.ready_s == scene.transport.sent[0][0] + 302
+    asked_s = scene.transport.sent[1][0]
+    assert scene.state.ready_s == asked_s + 272  # settled by then at the latest, the free time is over
 
 
 async def test_a_closed_task_whose_result_was_doubtful_may_have_been_rejected_so_no_pull_in_the_penalty(
@@ -199,7 +200,24 @@ async def test_a_closed_task_whose_result_was_doubtful_may_have_been_rejected_so
 ) -> None:
     scene = open_scene(PeerTimeoutError("t"), PeerError("forbidden", status=403))
     await scene.deliver(submission(index=0, score=assignment().threshold + 0.001))
-    assert scene.state.ready_s == scene.transport.sent[0][0] + 902
+    assert scene.state.ready_s == scene.transport.sent[1][0] + 872
+
+
+async def test_a_closed_task_was_settled_by_now_however_long_it_was_judged(open_scene: OpenScene) -> None:
+    errors = [PeerTimeoutError("t"), PeerError("refused", sent=False), PeerError("closed", status=403)]
+    scene = open_scene(*errors)
+    pauses_s = await scene.deliver(submission(index=0, assignment=assignment(throttle_s=100.0)))
+    assert sum(pauses_s) < 100.0
+    assert scene.state.ready_s == scene.transport.sent[0][0] + 302  # it was assigned before it was sent
+
+
+async def test_what_is_given_up_just_after_it_was_sent_may_still_be_judged_as_long_as_others_were(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(*[PeerTimeoutError("t")] * 20)
+    scene.roster.note_reply(scene.state, skew_s=0.0, elapsed_s=90.0, judged=True)
+    await scene.deliver()
+    assert scene.state.ready_s == scene.transport.sent[-1][0] + 90 + 272
 
 
 async def test_a_rejected_result_is_not_kept(open_scene: OpenScene) -> None:

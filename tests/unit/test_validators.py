@@ -311,3 +311,24 @@ def test_a_refusal_by_a_validator_whose_clock_differs_says_so(skew_s: float | No
     with structlog.testing.capture_logs() as lines:
         roster.fail(only(roster), PeerError("HTTP 401 nonce is too old", status=401, skew_s=skew_s))
     assert sum("NTP" in line["event"] for line in lines) == warnings
+
+
+def test_a_validator_that_judges_slowly_holds_no_place_of_ours_one_that_is_slow_to_hand_out_tasks_does() -> (
+    None
+):
+    for judged, served in ((False, 1), (True, 0)):
+        roster = make_roster(HeldClock(), neuron(), neuron(name="Validator1", uid=1, stake=9_900.0))
+        slow = roster.get(key("Validator0").ss58_address)
+        roster.note_reply(slow, skew_s=0.0, elapsed_s=60.0, judged=judged)
+        chosen = roster.next_ready()
+        assert chosen is not None
+        assert chosen.neuron.uid == served
+
+
+def test_the_time_that_our_work_takes_weighs_how_long_pulls_take() -> None:
+    for work_s, served in ((1.0, 1), (300.0, 0)):
+        roster = make_roster(HeldClock(), neuron(), neuron(name="Validator1", uid=1, stake=8_000.0))
+        roster.note_reply(roster.get(key("Validator0").ss58_address), skew_s=0.0, elapsed_s=5.0)
+        chosen = roster.next_ready(work_s=work_s)
+        assert chosen is not None
+        assert chosen.neuron.uid == served
