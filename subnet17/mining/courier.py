@@ -3,8 +3,9 @@
 Before every attempt the journal knows of it. A submit whose fate is unknown is repeated with the same bytes,
 freshly signed, one in flight. A submission worker begins first attempts one after the other. One that takes
 long goes on by itself, as repeats do, so that slow validators can't hold up the others. Repeats come out of a
-budget, grow rarer and end after `MAX_ATTEMPTS`; from then on the validator's next pull tells whether the task
-is still open, and the kept bytes are sent again if it is.
+budget, grow rarer and end after `ROUND_ATTEMPTS`; from then on the validator's next pull tells whether the task
+is still open, and the kept bytes are sent again if it is. A result that can never be taken gives way to a skip,
+or its validator would give no other task.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from subnet17.mining.gate import Gate
 from subnet17.mining.journal import Journal
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.protocol import SubmitResults
-from subnet17.mining.records import CLOSED, GIVEN_UP, Answer
+from subnet17.mining.records import CLOSED, GIVEN_UP, ROUND_ATTEMPTS, Answer
 from subnet17.mining.tasks import Submission
 from subnet17.mining.transport import Reply, Transport
 from subnet17.mining.validators import Roster
@@ -37,8 +38,8 @@ UNSENT_WAIT_S = 5.0
 PATIENCE_S = 5.0
 """Of a submission worker with one first attempt: most are answered by then."""
 MAX_WAIT_S = 600.0
-MAX_ATTEMPTS = 8
-"""About half an hour of ambiguous answers; the pull that follows asks what a further submit could not."""
+REFUSALS = frozenset({400, 413, 415, 422})
+"""HTTP statuses of what will never be taken, however often it is sent."""
 SURELY_ACCEPTED = 0.9
 """Below it, a result whose verdict was lost may have been rejected: the penalty is waited out, too."""
 ASK_AGAIN_AFTER = 3
@@ -203,13 +204,17 @@ class Courier:
         state.count("errors")
         state.note_call(answered=False)
         state.last_error = error.message
-        if error.detail.get("status") == FORBIDDEN:
+        status = error.detail.get("status")
+        if status in REFUSALS and not parcel.submission.is_skip:
+            self._skip_instead(parcel, error)
+            return
+        if status == FORBIDDEN:
             log.warning("task is closed", validator=uid, task=task, reason=error.message)
             await self._give_up(parcel, state, CLOSED)
             return
         if _may_have_arrived(error):
             parcel.maybe_arrived_s = parcel.sent_s
-        if parcel.attempts >= MAX_ATTEMPTS:
+        if parcel.attempts >= ROUND_ATTEMPTS:
             log.warning("no verdict, the result is kept", validator=uid, task=task, attempts=parcel.attempts)
             await self._give_up(parcel, state, GIVEN_UP)
             return
@@ -217,6 +222,12 @@ class Courier:
         again_s = round(wait_s, 1)
         log.warning("submit failed", validator=uid, task=task, reason=error.message, again_s=again_s)
         self._repeat(parcel, wait_s)
+
+    def _skip_instead(self, parcel: _Parcel, error: PeerError) -> None:
+        assignment = parcel.submission.assignment
+        log.error("result refused for good, the task is skipped", reason=error.message)
+        self.post(parcel.submission.as_skip(f"its result was refused for good: {error.message}"))
+        self._open[assignment.validator].maybe_arrived_s = parcel.maybe_arrived_s
 
     async def _give_up(self, parcel: _Parcel, state: ValidatorState, verdict: str) -> None:
         """Ends without a verdict. The bytes are kept for a validator that hands the task out once more."""

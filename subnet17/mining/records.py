@@ -58,6 +58,10 @@ CLOSED = "closed"
 """The verdict of a task that its validator knew no more: paid earlier without our knowing, or forgotten."""
 GIVEN_UP = "given_up"
 """The verdict of a task whose validator gave none, however often it was sent: its next pull tells more."""
+ROUND_ATTEMPTS = 8
+"""About half an hour of ambiguous answers; the pull that follows asks what a further submit could not."""
+MAX_ROUNDS = 2
+"""A validator that still hands the task out after so many rounds can't take this result."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ class Record:
         assignment: Its `assigned_s` is 0: monotonic times don't outlive a process.
         changed_at_s: Unix seconds of the last change of state.
         chosen: Index of the draft that is handed in; None for a skip, and before the decision.
-        sent_at_s: Unix seconds of the last attempt to hand it in.
+        attempts: To hand it in, without a verdict: over all rounds of them.
+        sent_at_s: Unix seconds of the last one.
     """
 
     assignment: Assignment
@@ -86,6 +91,12 @@ class Record:
     def chosen_draft(self) -> Draft | None:
         """The draft that is handed in."""
         return next((d for d in self.drafts if d.index == self.chosen), None)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether what was chosen was handed in so often without a verdict that it never will get one."""
+        has_verdict = self.answer is not None and self.answer.verdict != GIVEN_UP
+        return not has_verdict and self.attempts >= MAX_ROUNDS * ROUND_ATTEMPTS
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ pulled, generated, scored   worked on, with the candidates that are there
 sending                     whether it arrived is unknown: the same bytes once more
 answered                    its validator hands it out again, so it forgot: the same bytes once more
 answered: rejected          the same bytes would be rejected again: new ones
+sent too often in vain      its validator can't take these bytes: skipped, or it would give no other task
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ async def recall_submission(journal: Journal, record: Record, assignment: Assign
     candidate = await recall_candidate(journal, draft) if draft else None
     if draft is None or candidate is None:
         return None
-    return Submission(
+    submission = Submission(
         assignment,
         results=base64.b64encode(candidate.data).decode("ascii"),
         reason=record.reason,
@@ -54,6 +55,11 @@ async def recall_submission(journal: Journal, record: Record, assignment: Assign
         scorer=draft.score.scorer if draft.score else "",
         index=draft.index,
     )
+    if not record.is_refused:
+        return submission
+    reason = f"its result got no verdict in {record.attempts} attempts"
+    log.error("result refused for good, the task is skipped", task=assignment.task_id, reason=reason)
+    return submission.as_skip(reason)
 
 
 async def recall_candidate(journal: Journal, draft: Draft) -> Candidate | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from subnet17.errors import JournalError
 from subnet17.mining.database import transaction
-from subnet17.mining.records import CLOSED, Answer, Judgement, Record, TaskState, read_record
+from subnet17.mining.records import CLOSED, GIVEN_UP, Answer, Judgement, Record, TaskState, read_record
 from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
 
 PRUNE_BATCH = 256
@@ -128,13 +128,14 @@ class Tables:
         """The decision, and that an attempt begins now.
 
         Returns:
-            Its number; an answered task that is handed in once more counts from 1.
+            Its number: of all attempts without a verdict. A task that got one and is handed in once more
+            counts from 1.
         """
         key = _key(submission.assignment)
         with transaction(self._db) as db:
-            task = db.execute(f"SELECT state, attempts FROM task WHERE {OF_TASK}", key).fetchone()
-            again = task is not None and task["state"] != TaskState.ANSWERED
-            attempt = task["attempts"] + 1 if again else 1
+            query = f"SELECT attempts FROM task WHERE {OF_TASK} AND coalesce(verdict, ?) = ?"
+            open_task = db.execute(query, (*key, GIVEN_UP, GIVEN_UP)).fetchone()
+            attempt = open_task["attempts"] + 1 if open_task else 1
             self._change(
                 submission.assignment,
                 now_s,

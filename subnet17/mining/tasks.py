@@ -89,3 +89,7 @@ class Submission:
     def is_skip(self) -> bool:
         """Whether it gives the task back without a result."""
         return not self.results
+
+    def as_skip(self, reason: str) -> Submission:
+        """The skip that takes its place where it will never be taken."""
+        return Submission(self.assignment, results="", reason=reason, candidates=self.candidates)

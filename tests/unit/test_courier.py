@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import structlog
@@ -96,14 +97,18 @@ class Scene:
         """Posts, waits until all is settled, and returns the pauses between the submits."""
         parcel = parcel or submission(index=0)
         await self.begin(parcel)
+        await self.send(parcel, **post)
+        times = [at_s for at_s, _ in self.transport.sent]
+        return [later - sooner for sooner, later in pairwise(times)]
+
+    async def send(self, parcel: Submission, **post: Any) -> None:
+        """Posts a task of the journal and waits until all is settled."""
         worker = asyncio.create_task(self.courier.run())
         self.courier.post(parcel, **post)
         while self.state.busy:  # noqa: ASYNC110 - it has no event for it
             await asyncio.sleep(0)
         worker.cancel()
         await self.courier.aclose()
-        times = [at_s for at_s, _ in self.transport.sent]
-        return [later - sooner for sooner, later in pairwise(times)]
 
     async def record(self) -> Record:
         """What the journal knows of the task."""
@@ -339,3 +344,56 @@ async def test_a_storm_of_repeats_is_thinned_out(open_scene: OpenScene) -> None:
     pauses_s = await scene.deliver()
     assert pauses_s[0] == pytest.approx(60.0, abs=1.0)
     assert scene.metrics.as_json()["accepted"] == 1
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+async def test_a_result_that_is_refused_for_good_gives_way_to_a_skip_at_once(
+    open_scene: OpenScene, status: int
+) -> None:
+    scene = open_scene(PeerError("no", status=status), (0.0, 280))
+    with structlog.testing.capture_logs() as lines:
+        assert await scene.deliver() == [0.0]
+    assert [parcel.is_skip for _, parcel in scene.transport.sent] == [False, True]
+    assert any("refused for good" in line["event"] and line["log_level"] == "error" for line in lines)
+    record = await scene.record()
+    assert (record.chosen, record.answer) == (None, Answer("skip_or_duplicate", 0.0, 0.0, ANY))
+    assert scene.metrics.as_json()["skipped"] == 1
+
+
+async def test_a_skip_that_is_refused_is_repeated_like_any_other(open_scene: OpenScene) -> None:
+    scene = open_scene(*[PeerError("no", status=400)] * 2, (0.0, 280))
+    await scene.deliver()
+    assert [parcel.is_skip for _, parcel in scene.transport.sent] == [False, True, True]
+
+
+async def test_a_result_without_a_verdict_in_two_rounds_gives_way_to_a_skip_and_not_before(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(*[PeerError("broken", status=500)] * 16)
+    await scene.deliver()
+    parcel = await scene.kept()
+    assert parcel == submission(index=0)
+    scene.state.busy = True
+    await scene.send(parcel)
+    assert len(scene.transport.sent) == 16
+    with structlog.testing.capture_logs() as lines:
+        parcel = await scene.kept()
+    assert parcel is not None
+    assert parcel.is_skip
+    assert [line["log_level"] for line in lines] == ["error"]
+    scene.transport.answers = [(0.0, 280)]
+    scene.state.busy = True
+    await scene.send(parcel)
+    assert (await scene.record()).answer == Answer("skip_or_duplicate", 0.0, 0.0, ANY)
+
+
+async def test_a_result_that_was_paid_after_many_attempts_is_kept_for_a_validator_that_forgets(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(*[PeerError("broken", status=500)] * 15, (0.8, 280))
+    await scene.deliver()
+    scene.state.busy = True
+    await scene.send(submission(index=0))
+    record = await scene.record()
+    assert (record.attempts, record.answer and record.answer.verdict) == (16, "accepted")
+    assert (await scene.kept()) == submission(index=0)
