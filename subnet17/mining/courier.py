@@ -3,9 +3,9 @@
 Before every attempt the journal knows of it. A submit whose fate is unknown is repeated with the same bytes,
 freshly signed, one in flight. A submission worker begins first attempts one after the other. One that takes
 long goes on by itself, as repeats do, so that slow validators can't hold up the others. Repeats come out of a
-budget, grow rarer and end after `ROUND_ATTEMPTS`; from then on the validator's next pull tells whether the task
-is still open, and the kept bytes are sent again if it is. A result that can never be taken gives way to a skip,
-or its validator would give no other task.
+budget, grow rarer and end after `ROUND_ATTEMPTS`; from then on the validator's next pull tells whether the
+task is still open, and the kept bytes are sent again if it is. A result that can never be taken gives way to
+a skip, or its validator would give no other task.
 """
 
 from __future__ import annotations

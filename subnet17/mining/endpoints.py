@@ -7,17 +7,21 @@ several.
 
 A measurement ages: an endpoint that was slow once (loading, somebody else's work) is asked again some time.
 
+One that hangs costs its whole time limit at each try. Where another can stand in, it rests for as long as it
+cost, twice as long each time, and its probes end much sooner.
+
 Does not cover: what is sent (servers.py), requests that others send to the same endpoint.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from subnet17.errors import InvalidInputError, S17Error, UnavailableError
+from subnet17.errors import InvalidInputError, PeerTimeoutError, S17Error, UnavailableError
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 
 SMOOTHING = 0.3
@@ -25,6 +29,9 @@ LATE_DEVIATIONS = 2.0
 """Mean deviations above the mean within which nearly all requests end: 95 % of a normal distribution."""
 FIRST_REST_S = 1.0
 MAX_REST_S = 60.0
+MAX_HANGING_REST_S = 600.0
+PROBE_TIMES = 3.0
+"""A probe may take so many times what a request takes, and twice as long after each further failure."""
 AGE_S = 300.0
 """Unused for so long, an endpoint is believed to be twice as fast as it was, and its past counts half."""
 
@@ -40,6 +47,8 @@ class Endpoint:
         used_s: Monotonic time of the last success.
         healthy: By its last health check.
         identity: What it says it is: the back end's or the scorer's name.
+        failures: In a row; requests that failed side by side count as one.
+        failed_s: Monotonic time of the last failure.
         rest_until_s: Monotonic time before which it is not used, after failures.
     """
 
@@ -53,6 +62,7 @@ class Endpoint:
     pace_s: float = 0.0
     used_s: float = 0.0
     failures: int = 0
+    failed_s: float = -math.inf
     rest_until_s: float = 0.0
 
     @property
@@ -80,12 +90,22 @@ class Endpoint:
         self.speed_s += weight * (elapsed_s - self.speed_s)
         self.pace_s += weight * (elapsed_s / sharing - self.pace_s)
 
-    def failed(self, error: S17Error, *, now_s: float) -> None:
-        """Sends it to a rest: as long as it asks for, else doubling from failure to failure."""
-        self.failures += 1
-        rest_s = min(MAX_REST_S, FIRST_REST_S * 2.0 ** min(self.failures - 1, 10))
+    def failed(self, error: S17Error, *, began_s: float, now_s: float, has_stand_in: bool) -> None:
+        """Sends it to a rest: as long as it asks for, else doubling from failure to failure.
+
+        Args:
+            began_s: Monotonic time when the request was sent.
+            has_stand_in: Another endpoint does its work meanwhile.
+        """
+        if began_s >= self.failed_s:
+            self.failures += 1
+        self.failed_s = now_s
+        doubled = 2.0 ** min(self.failures - 1, 10)
+        rest_s = min(MAX_REST_S, FIRST_REST_S * doubled)
+        if isinstance(error, PeerTimeoutError) and has_stand_in:
+            rest_s = max(rest_s, min(MAX_HANGING_REST_S, (now_s - began_s) * doubled))
         told_s = error.detail.get("retry_after_s")
-        self.rest_until_s = now_s + (float(told_s) if told_s else rest_s)
+        self.rest_until_s = max(self.rest_until_s, now_s + (float(told_s) if told_s else rest_s))
 
     def as_json(self) -> dict[str, Any]:
         """For the status page."""
@@ -142,13 +162,25 @@ class Pool:
             chosen.failures = 0  # it did its work: the task is at fault
             raise
         except S17Error as error:
-            chosen.failed(error, now_s=self.clock.monotonic_s())
+            now_s = self.clock.monotonic_s()
+            chosen.failed(error, began_s=started_s, now_s=now_s, has_stand_in=self._has_stand_in(chosen))
             raise
         else:
             now_s = self.clock.monotonic_s()
             chosen.succeeded(now_s - started_s, sharing=sharing, now_s=now_s)
         finally:
             chosen.in_flight -= 1
+
+    def limit_s(self, endpoint: Endpoint, most_s: float) -> float:
+        """How long a request to a leased endpoint may take: less than `most_s` for a probe."""
+        if not endpoint.failures or not self._has_stand_in(endpoint):
+            return most_s
+        usual_s = endpoint.speed_s or max(e.speed_s for e in self.endpoints)
+        patience = PROBE_TIMES * 2.0 ** min(endpoint.failures - 1, 10)
+        return min(most_s, patience * usual_s) if usual_s else most_s
+
+    def _has_stand_in(self, endpoint: Endpoint) -> bool:
+        return any(e.healthy and not e.failures for e in self.endpoints if e is not endpoint)
 
     def _first_to_finish(self, endpoints: list[Endpoint]) -> Endpoint:
         now_s = self.clock.monotonic_s()

@@ -103,21 +103,26 @@ class Servers:
             StageError, DeadlineError: the work failed on the server, or took too long.
         """
         form, files = _form_of(assignment, seed)
-        limit_s = self._settings.miner.generation_timeout_s
-        headers = _key_header(self._settings.generation.api_key) | {TIMEOUT_HEADER: f"{limit_s:g}"}
+        most_s = self._settings.miner.generation_timeout_s
         async with self._slots:
             async for attempt in stamina.retry_context(
-                on=FAILOVER_ON, attempts=len(self.generation.endpoints), wait_initial=0.05, wait_max=0.2
+                on=FAILOVER_ON,
+                attempts=len(self.generation.endpoints),
+                timeout=None,  # each try has its own; stamina's would end before a hanging one does
+                wait_initial=0.05,
+                wait_max=0.2,
             ):
                 with attempt, self.generation.lease() as endpoint:
                     started_s = self._clock.monotonic_s()
+                    limit_s = self.generation.limit_s(endpoint, most_s)
+                    headers = _key_header(self._settings.generation.api_key)
                     data, reply_headers = await self._post(
                         f"{endpoint.url}/generate/",
                         limit_s,
                         ASSET_CAP_BYTES,
                         data=form,
                         files=files,
-                        headers=headers,
+                        headers=headers | {TIMEOUT_HEADER: f"{limit_s:g}"},
                     )
                     if not data.startswith(ZSTD_MAGIC):
                         raise PeerReplyError(f"{endpoint.url} did not send SPZ: {data[:4]!r}")

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from peers import FakeGeneration, HeldClock, app_peer, assignment
 
-from subnet17.errors import InvalidInputError, OverloadedError, PeerError, UnavailableError
+from subnet17.errors import (
+    InvalidInputError,
+    OverloadedError,
+    PeerError,
+    PeerTimeoutError,
+    UnavailableError,
+)
 from subnet17.mining.endpoints import AGE_S, MAX_REST_S, Endpoint, Pool
 from subnet17.mining.servers import Servers
 from subnet17.settings import MinerTable, Settings
@@ -167,3 +173,59 @@ async def test_two_real_servers_share_by_speed_and_stand_in_for_each_other() -> 
             assert len(slow.forms) == 2
         finally:
             await servers.aclose()
+
+
+def hang(pool: Pool, clock: Any, most_s: float = 120.0) -> tuple[str, float]:
+    """One request that is not answered within its limit; who was asked, and the limit."""
+    with pytest.raises(PeerTimeoutError), pool.lease() as endpoint:
+        limit_s = pool.limit_s(endpoint, most_s)
+        clock.now_s += limit_s
+        raise PeerTimeoutError("no answer")
+    return endpoint.url, limit_s
+
+
+def test_a_hanging_endpoint_rests_for_what_it_cost_and_its_probes_end_much_sooner() -> None:
+    pool, clock = pool_of("a", "b")
+    times_s = {"a": 10.0, "b": 20.0}
+    ask(pool, clock, times_s), ask(pool, clock, times_s)
+    hanging = pool.endpoints[0]
+    seen = []
+    for _ in range(5):
+        url, limit_s = hang(pool, clock)
+        assert url == "a"
+        seen.append((limit_s, hanging.rest_until_s - clock.now_s))
+        assert ask(pool, clock, times_s) == "b"
+        clock.now_s = hanging.rest_until_s
+    assert seen == [(120.0, 120.0), (30.0, 60.0), (60.0, 240.0), (120.0, 600.0), (120.0, 600.0)]
+    assert ask(pool, clock, times_s) == "a"
+    assert pool.limit_s(hanging, 120.0) == 120.0
+
+
+def test_a_probe_of_an_endpoint_that_was_never_measured_goes_by_the_others() -> None:
+    pool, clock = pool_of("a", "b")
+    fail(pool)
+    ask(pool, clock, {"b": 20.0})
+    clock.now_s += MAX_REST_S
+    assert pool.limit_s(pool.endpoints[0], 120.0) == 60.0
+
+
+def test_requests_that_hang_side_by_side_count_as_one_failure() -> None:
+    pool, clock = pool_of("a", "b")
+    times_s = {"a": 1.0, "b": 9.0}
+    ask(pool, clock, times_s), ask(pool, clock, times_s)
+    with pytest.raises(PeerTimeoutError), ExitStack() as stack:
+        for _ in range(3):
+            assert stack.enter_context(pool.lease()).url == "a"
+        clock.now_s += 120.0
+        raise PeerTimeoutError("no answer")
+    assert pool.endpoints[0].failures == 1
+
+
+def test_the_only_endpoint_is_given_its_whole_time_and_a_short_rest() -> None:
+    pool, clock = pool_of("a", "b")
+    ask(pool, clock, {"a": 1.0})
+    pool.endpoints[1].healthy = False
+    assert [hang(pool, clock)[1] for _ in range(1)] == [120.0]
+    assert pool.endpoints[0].rest_until_s - clock.now_s == 1.0
+    clock.now_s += 1.0
+    assert hang(pool, clock)[1] == 120.0

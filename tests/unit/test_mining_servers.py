@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from peers import SPZ, FakeGeneration, FakeValidation, app_peer, assignment, hang, raw_peer
@@ -23,6 +25,7 @@ from subnet17.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from subnet17.localnet.virtual_time import VIRTUAL_CLOCK, run_virtually
 from subnet17.mining.servers import Servers
 from subnet17.mining.tasks import Candidate
 from subnet17.settings import GenerationTable, MinerTable, Settings
@@ -186,3 +189,26 @@ async def test_a_server_that_is_down_is_trouble_not_an_exception() -> None:
     with pytest.raises(UnavailableError):
         await servers.generate(assignment(), index=0, seed=1)
     await servers.aclose()
+
+
+def test_another_endpoint_stands_in_for_one_that_hangs_longer_than_any_retry_would_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "10.0.0.1":
+            await asyncio.Event().wait()
+        return httpx.Response(200, content=SPZ, headers={"x-backend": "flux-hunyuan"})
+
+    async def generate() -> tuple[Candidate, float]:
+        monkeypatch.setattr(time, "monotonic", VIRTUAL_CLOCK.monotonic_s)  # stamina goes by it
+        table = MinerTable(generation_endpoints=["http://10.0.0.1:1", "http://10.0.0.2:1"])
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            servers = Servers(Settings(miner=table), clock=VIRTUAL_CLOCK, client=client)
+            for endpoint in servers.generation.endpoints:
+                endpoint.healthy = True
+            made = await servers.generate(assignment(), index=0, seed=1)
+        return made, VIRTUAL_CLOCK.monotonic_s()
+
+    made, took_s = run_virtually(generate())
+    assert made.data == SPZ
+    assert took_s == pytest.approx(120.0, abs=2.0)
