@@ -18,7 +18,8 @@ slowly taken for a newcomer again (belief.py).
 
 Scores of different local scorers are different quantities: each scorer has its own pairs and pool.
 
-Not covered: an offset that depends on the score; validators that accept and do not pay.
+Not covered: an offset that depends on the score. What a validator neither pays nor rejects tells nothing of
+its scores; it lowers only what a task brings there (`Acceptance.share`).
 """
 
 from __future__ import annotations
@@ -52,16 +53,18 @@ class Outcome:
     """How one task ended.
 
     Attributes:
-        score: Our score of what was submitted; None when the task was skipped.
+        score: Our score of what was submitted and judged; None when the task was skipped, or not judged.
         threshold: The validator's, told with the task.
         fidelity: The validator's score of an accepted result; 0 when it was rejected or skipped.
         scorer: Which scorer gave ours.
+        is_unpaid: A result was submitted and neither paid nor rejected: it counts as a turn like a skip.
     """
 
     score: float | None
     threshold: float
     fidelity: float = 0.0
     scorer: str = ""
+    is_unpaid: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -149,7 +152,7 @@ class Acceptance:
         self._page: dict[str, Any] | None = None
 
     def observe(self, validator: str, outcome: Outcome) -> None:
-        """Takes in how a task ended; of a skip only its price matters."""
+        """Takes in how a task ended; of a skip, and of what was not judged, only its price matters."""
         scorer = outcome.scorer or self._newest.get(validator, "")
         self._newest[validator] = scorer
         record = self._records.setdefault((validator, scorer), _Record())
@@ -179,7 +182,7 @@ class Acceptance:
         return float(np.sum(weights * the_grid().accepting(_bounded(score) - _bounded(threshold))))
 
     def share(self, validator: str) -> float:
-        """Accepted results per task, skips and rejections counted: 1 before the first."""
+        """Accepted results per task, of all tasks however they ended: 1 before the first."""
         outcomes = self._outcomes(validator)
         accepted = sum(o.is_accepted for o in outcomes)
         return (accepted + PRIOR_TURNS) / (len(outcomes) + PRIOR_TURNS)
@@ -226,6 +229,7 @@ class Acceptance:
         grid, weights = the_grid(), self._posterior((validator, scorer))
         outcomes = self._outcomes(validator)
         judged = [o for o in outcomes if o.score is not None]
+        unpaid = sum(o.is_unpaid for o in outcomes)
         cells = weights.sum(axis=1)
         doubt = self.doubt(validator)
         return {
@@ -235,7 +239,8 @@ class Acceptance:
             "rejects_anyway": round(self._rejects_anyway((validator, scorer)), 3),
             "accepted": sum(o.is_accepted for o in judged),
             "rejected": sum(not o.is_accepted for o in judged),
-            "skipped": len(outcomes) - len(judged),
+            "skipped": len(outcomes) - len(judged) - unpaid,
+            "unpaid": unpaid,
             "doubt": doubt.reason if doubt.is_set_aside else "",
         }
 

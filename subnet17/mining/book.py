@@ -24,7 +24,7 @@ log = get_logger()
 
 MAX_COOLDOWN_S = 86_400.0
 """A validator can't send itself away for longer."""
-COUNTS = ("pulls", "tasks", "accepted", "rejected", "skipped", "errors")
+COUNTS = ("pulls", "tasks", "accepted", "rejected", "skipped", "validator_fault", "unpaid", "errors")
 REPLIES_KEPT = 32
 SMOOTHING = 0.1
 """Weight of the newest call in the success rate: about the last twenty count."""
@@ -50,6 +50,9 @@ class ValidatorState:
         ejections: Since its last answer.
         aside: Why its judgement is not trusted; empty when it is.
         asides: Since it last accepted a result.
+        unpaid_row: Results in a row that it neither paid nor rejected.
+        unpaid_since_s: Monotonic time of the first of them; before all when another process saw it.
+        paid_s: Monotonic time when it last accepted a result, in this process.
         blocked: Kept out by the settings.
         passed_over: Turns since it was last chosen in which it was ready.
         chosen_because: Why it was chosen the last time.
@@ -72,6 +75,9 @@ class ValidatorState:
     ejections: int = 0
     aside: str = ""
     asides: int = 0
+    unpaid_row: int = 0
+    unpaid_since_s: float = -math.inf
+    paid_s: float = -math.inf
     blocked: bool = False
     passed_over: int = 0
     chosen_because: str = ""
@@ -143,6 +149,7 @@ class ValidatorState:
             "failures": self.failures,
             "ejections": self.ejections,
             "asides": self.asides,
+            "unpaid_row": self.unpaid_row,
             "last_error": self.last_error,
             "last_local_score": round(self.last_local_score, 4),
             "last_fidelity": round(self.last_fidelity, 4),
@@ -218,6 +225,7 @@ _NUMBERS: dict[str, tuple[float, float, float]] = {
     "failures": (0, 0, MAX_COUNT),
     "ejections": (0, 0, MAX_COUNT),
     "asides": (0, 0, MAX_COUNT),
+    "unpaid_row": (0, 0, MAX_COUNT),
     "success_rate": (1.0, 0.0, 1.0),
     "violations": (0, 0, MAX_COUNT),
     "last_local_score": (0.0, -math.inf, math.inf),

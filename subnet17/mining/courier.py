@@ -166,7 +166,10 @@ class Courier:
         answer, submission = reply.synapse, parcel.submission
         self._roster.note_reply(state, skew_s=reply.skew_s, elapsed_s=reply.elapsed_s, judged=True)
         now_s = self._roster.validator_now_s(state)
-        verdict = read_verdict(answer, validator_now_s=now_s, prices=self._prices)
+        is_first_result = not submission.is_skip and parcel.maybe_arrived_s is None
+        verdict = read_verdict(
+            answer, validator_now_s=now_s, prices=self._prices, is_first_result=is_first_result
+        )
         feedback = answer.feedback
         reward = feedback.current_miner_reward if feedback else None
         fidelity = feedback.task_fidelity_score if feedback else None
@@ -206,7 +209,7 @@ class Courier:
         state.last_error = error.message
         status = error.detail.get("status")
         if status in REFUSALS and not parcel.submission.is_skip:
-            self._skip_instead(parcel, error)
+            self._skip_instead(parcel, state, error)
             return
         if status == FORBIDDEN:
             log.warning("task is closed", validator=uid, task=task, reason=error.message)
@@ -223,7 +226,8 @@ class Courier:
         log.warning("submit failed", validator=uid, task=task, reason=error.message, again_s=again_s)
         self._repeat(parcel, wait_s)
 
-    def _skip_instead(self, parcel: _Parcel, error: PeerError) -> None:
+    def _skip_instead(self, parcel: _Parcel, state: ValidatorState, error: PeerError) -> None:
+        self._roster.note_unpaid(state)
         assignment = parcel.submission.assignment
         log.error("result refused for good, the task is skipped", reason=error.message)
         self.post(parcel.submission.as_skip(f"its result was refused for good: {error.message}"))

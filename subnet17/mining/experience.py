@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from subnet17.mining.acceptance import Acceptance, Outcome
 from subnet17.mining.draws import Draws
-from subnet17.mining.feedback import Prices, Verdict
+from subnet17.mining.feedback import UNPAID, Prices, Verdict
 from subnet17.mining.journal import Journal
 from subnet17.mining.strategy import Outlook, outlook_of
 from subnet17.mining.tasks import Assignment, Submission
@@ -79,9 +79,15 @@ class Experience:
         fidelity: float | None,
         scorer: str | None,
     ) -> None:
-        """Faults of a validator and results that it paid before tell nothing of what it accepts."""
+        """Faults of a validator and unpaid results tell nothing of its scores, only of what it pays.
+
+        Results that it paid before tell nothing at all.
+        """
         told = fidelity or 0.0 if verdict == Verdict.ACCEPTED else 0.0
         is_skip = verdict == Verdict.SKIP_OR_DUPLICATE and score is None
         if is_skip or (score is not None and verdict in {Verdict.ACCEPTED, Verdict.REJECTED}):
             outcome = Outcome(score=score, threshold=threshold, fidelity=told, scorer=scorer or "")
             self.acceptance.observe(validator, outcome)
+        elif score is not None and verdict in UNPAID:
+            unpaid = Outcome(score=None, threshold=threshold, scorer=scorer or "", is_unpaid=True)
+            self.acceptance.observe(validator, unpaid)

@@ -5,7 +5,8 @@ A feedback being there does not mean acceptance. The rules, in this order:
     validation_failed                        the validator's own fault: no penalty, no reward
     fidelity 0, cooldown about C + 600 s     rejected: below the threshold, or a bad signature
     fidelity 0, cooldown in the past         ignored (validation lock, or another task id): keep the result
-    fidelity 0, a normal cooldown            a skip, or a result that was already paid
+    fidelity 0, a normal cooldown            a skip, or a result that was already paid; unpaid where a result
+                                             was sent once only
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Verdict(StrEnum):
     REJECTED = "rejected"
     IGNORED_KEEP = "ignored_keep"
     SKIP_OR_DUPLICATE = "skip_or_duplicate"
+    UNPAID = "unpaid"
 
     @property
     def is_final(self) -> bool:
@@ -54,13 +56,20 @@ class Verdict(StrEnum):
         return self is not Verdict.IGNORED_KEEP
 
 
-def read_verdict(answer: SubmitResults, *, validator_now_s: float, prices: Prices) -> Verdict:
+UNPAID = frozenset({Verdict.VALIDATOR_FAULT, Verdict.UNPAID})
+"""A result brought neither a reward nor a rejection, and that is not our doing."""
+
+
+def read_verdict(
+    answer: SubmitResults, *, validator_now_s: float, prices: Prices, is_first_result: bool = False
+) -> Verdict:
     """The verdict in an answer.
 
     Args:
         answer: The validator's reply.
         validator_now_s: Unix seconds on the validator's clock.
         prices: The border between a normal cooldown and a rejection lies midway between the two.
+        is_first_result: It answers a result, and no attempt before this one can have been judged.
     """
     feedback = answer.feedback
     if feedback is not None and feedback.task_fidelity_score > 0:
@@ -73,4 +82,4 @@ def read_verdict(answer: SubmitResults, *, validator_now_s: float, prices: Price
     # Whole seconds and the Date header blur "now" by up to two.
     if left_s <= 0:
         return Verdict.IGNORED_KEEP
-    return Verdict.SKIP_OR_DUPLICATE
+    return Verdict.UNPAID if is_first_result else Verdict.SKIP_OR_DUPLICATE

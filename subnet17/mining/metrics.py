@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from subnet17.mining.feedback import Verdict
+from subnet17.mining.feedback import UNPAID, Verdict
 
 
 class Metrics:
@@ -96,6 +96,7 @@ class Metrics:
             "accepted": self._verdicts[Verdict.ACCEPTED],
             "rejected": self._verdicts[Verdict.REJECTED],
             "skipped": self._skips,
+            "unpaid": sum(self._verdicts[verdict] for verdict in UNPAID),
             "generation_success_rate": round(self.success_rate, 4),
             "average_generation_s": round(self.average_generation_s, 3),
             "average_local_score": round(self.average_score, 4),

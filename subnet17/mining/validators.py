@@ -21,7 +21,7 @@ from subnet17.mining.book import MAX_COOLDOWN_S, MAX_SKEW_S, ValidatorState, neu
 from subnet17.mining.chain import Neuron
 from subnet17.mining.choice import Chooser, Prospect, choose
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
-from subnet17.mining.feedback import Prices
+from subnet17.mining.feedback import UNPAID, Prices
 from subnet17.mining.protocol import OWNER_HOTKEY, Feedback
 from subnet17.mining.rests import Rests
 
@@ -31,6 +31,8 @@ SKEW_WARNING_S = 10.0
 """A difference worth telling; nonces follow the validator's clock all the same."""
 QUICK_REPLY_S = 2.0
 """A reply that took longer says little of its clock: some servers stamp Date when a request arrives."""
+UNPAID_IN_A_ROW = 5
+"""Results without a reward or a rejection before a validator is set aside: half an hour of its tasks."""
 DATE_S = 1.0
 """Up to so much is cut off a Date."""
 
@@ -246,9 +248,22 @@ class Roster:
         if event == "accepted" and state.aside:
             log.info("validator accepts again, no longer set aside", validator=state.neuron.uid)
         if event == "accepted":
-            state.aside, state.asides = "", 0
+            state.aside, state.asides, state.unpaid_row = "", 0, 0
+            state.paid_s = self._clock.monotonic_s()
+        elif event in UNPAID:
+            self.note_unpaid(state)
         elif event == "rejected" and (doubt := self._acceptance.doubt(state.neuron.hotkey)).is_set_aside:
             self.set_aside(state, doubt.reason)
+
+    def note_unpaid(self, state: ValidatorState) -> None:
+        """A result was neither paid nor rejected: some in a row, while others pay, set a validator aside."""
+        now_s = self._clock.monotonic_s()
+        if not state.unpaid_row:
+            state.unpaid_since_s = now_s
+        state.unpaid_row += 1
+        others_pay = any(s.paid_s > state.unpaid_since_s for s in self if s is not state)
+        if state.unpaid_row >= UNPAID_IN_A_ROW and others_pay:
+            self.set_aside(state, f"paid none of the last {state.unpaid_row} results, nor rejected one")
 
     def note_version(self, state: ValidatorState, version: int, validation_version: str) -> None:
         """A validator told its versions."""

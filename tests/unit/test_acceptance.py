@@ -260,3 +260,17 @@ def test_a_higher_score_is_never_less_likely_to_be_accepted(told: list[tuple[flo
         acceptance.observe("v", Outcome(score, THRESHOLD, theirs if theirs >= THRESHOLD else 0.0))
     chances = [acceptance.probability("v", i / 20, THRESHOLD) for i in range(21)]
     assert chances == sorted(chances)
+
+
+def test_what_is_neither_paid_nor_rejected_lowers_what_a_task_brings_and_says_nothing_of_the_scores() -> None:
+    acceptance = among_honest()
+    before = acceptance.probability("other 0", 0.7, THRESHOLD)
+    for _ in range(16):
+        acceptance.observe("v", Outcome(None, THRESHOLD, is_unpaid=True))
+    assert acceptance.share("v") == 4 / 20
+    assert acceptance.cycle_s("v", cooldown_s=300.0, penalty_s=600.0) == 300.0
+    newcomer = acceptance.probability("new", 0.75, THRESHOLD)
+    assert acceptance.probability("v", 0.75, THRESHOLD) == pytest.approx(newcomer, abs=0.01)
+    assert acceptance.probability("other 0", 0.7, THRESHOLD) == pytest.approx(before, abs=0.01)
+    page = acceptance.as_json()["v"]
+    assert (page["unpaid"], page["skipped"], page["accepted"]) == (16, 0, 0)

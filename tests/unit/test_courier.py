@@ -397,3 +397,28 @@ async def test_a_result_that_was_paid_after_many_attempts_is_kept_for_a_validato
     record = await scene.record()
     assert (record.attempts, record.answer and record.answer.verdict) == (16, "accepted")
     assert (await scene.kept()) == submission(index=0)
+
+
+async def test_a_result_sent_once_that_brings_a_normal_cooldown_and_no_reward_was_not_paid(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene((0.0, 280))
+    await scene.deliver()
+    assert (await scene.record()).answer == Answer("unpaid", 0.0, 0.0, ANY)
+    assert (scene.state.unpaid_row, scene.metrics.as_json()["unpaid"]) == (1, 1)
+    assert scene.courier._experience.acceptance.share(neuron().hotkey) == 4 / 5
+
+
+async def test_a_result_that_an_earlier_attempt_may_have_brought_is_no_unpaid_one(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(PeerTimeoutError("t"), (0.0, 280))
+    await scene.deliver()
+    assert (await scene.record()).answer == Answer("skip_or_duplicate", 0.0, 0.0, ANY)
+    assert scene.state.unpaid_row == 0
+
+
+async def test_results_that_are_refused_for_good_count_as_unpaid_ones(open_scene: OpenScene) -> None:
+    scene = open_scene(PeerError("no", status=413), (0.0, 280))
+    await scene.deliver()
+    assert scene.state.unpaid_row == 1

@@ -332,3 +332,34 @@ def test_the_time_that_our_work_takes_weighs_how_long_pulls_take() -> None:
         chosen = roster.next_ready(work_s=work_s)
         assert chosen is not None
         assert chosen.neuron.uid == served
+
+
+def unpaid(scene: Judgements, number: int, times: int, event: str = "validator_fault") -> ValidatorState:
+    state = scene.roster.get(key(f"Validator{number}").ss58_address)
+    for _ in range(times):
+        scene.clock.now_s += 300.0
+        scene.roster.note_verdict(state, event, feedback=feedback(0.0))
+    return state
+
+
+@pytest.mark.parametrize("event", ["validator_fault", "unpaid"])
+def test_a_validator_that_never_pays_is_set_aside_for_a_growing_time_while_others_pay(event: str) -> None:
+    scene = Judgements()
+    state = unpaid(scene, 0, 4, event)
+    scene.judge(1, 0.8)
+    assert not state.away
+    unpaid(scene, 0, 1, event)
+    assert state.away == "paid none of the last 5 results, nor rejected one"
+    assert state.ready_s - scene.clock.now_s == pytest.approx(FIRST_ASIDE_S, rel=0.26)
+    scene.clock.now_s = state.ready_s
+    unpaid(scene, 0, 1, event)
+    assert state.ready_s - scene.clock.now_s == pytest.approx(2 * FIRST_ASIDE_S, rel=0.26)
+    scene.judge(0, 0.8)
+    assert (state.away, state.unpaid_row) == ("", 0)
+
+
+def test_nobody_is_set_aside_for_not_paying_when_nobody_pays() -> None:
+    scene = Judgements()
+    scene.judge(1, 0.8)
+    assert not unpaid(scene, 0, 9).away
+    assert not unpaid(scene, 1, 9).away

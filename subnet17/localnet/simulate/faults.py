@@ -7,6 +7,7 @@ is what the miner's client sees.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import random
 import uuid
@@ -20,6 +21,7 @@ Serve = Callable[[httpx.Request], Awaitable[httpx.Response]]
 Fault = Callable[[httpx.Request, Serve], Awaitable[httpx.Response]]
 
 MEGABYTE = b"a" * 1_000_000
+REFUSED_ONE_IN = 10
 
 
 async def behave(request: httpx.Request, serve: Serve) -> httpx.Response:
@@ -53,6 +55,30 @@ async def lose_reply(request: httpx.Request, serve: Serve) -> httpx.Response:
     """Serves the request; the reply never comes."""
     await serve(request)
     return await hang(request, serve)
+
+
+async def lose_verdict(request: httpx.Request, serve: Serve) -> httpx.Response:
+    """Judges a result and breaks the connection before the verdict; serves all else."""
+    return await (reset_after if _is_submit(request) else behave)(request, serve)
+
+
+async def refuse_some_results(request: httpx.Request, serve: Serve) -> httpx.Response:
+    """Takes no result of one task in ten, however often it comes: HTTP 413. Skips are fine."""
+    if _is_submit(request) and (tree := json.loads(request.content))["results"]:
+        lot = hashlib.sha256(tree["task_id"].encode()).digest()[0]
+        if lot % REFUSED_ONE_IN == 0:
+            return reply(b'{"message": "too large"}', status=413)
+    return await serve(request)
+
+
+async def break_on_some_results(request: httpx.Request, serve: Serve) -> httpx.Response:
+    """The same with HTTP 500: nothing tells that it will never change."""
+    answer = await refuse_some_results(request, serve)
+    return answer if answer.status_code == httpx.codes.OK else await fail(request, serve)
+
+
+def _is_submit(request: httpx.Request) -> bool:
+    return request.url.path == "/SubmitResults"
 
 
 async def drip(request: httpx.Request, serve: Serve) -> httpx.Response:

@@ -12,17 +12,21 @@ from typing import Any
 import bittensor as bt
 
 from subnet17.localnet.pictures import Picture
+from subnet17.localnet.rules import Rules
 from subnet17.localnet.simulate.faults import (
     Fault,
     Sometimes,
     behave,
+    break_on_some_results,
     drip,
     fail,
     flood,
     hang,
     lose_reply,
+    lose_verdict,
     name_other_task,
     refuse,
+    refuse_some_results,
     reset,
     reset_after,
     talk_garbage,
@@ -56,6 +60,8 @@ class Temper:
     skew_s: float = 0.0
     bias: float = 0.0
     lies: bool = False
+    fails: bool = False
+    rules: Rules = field(default_factory=Rules)
     repeats: float = 0.0
     faults: dict[Fault, float] = field(default_factory=dict)
     habit: Habit | None = None
@@ -123,8 +129,17 @@ MISBEHAVING = (
 )
 """Validators that nobody can work with, and clocks that one must follow."""
 
+UNREWARDING = (
+    Temper("slow judge", pace=Pace(judging_s=(60.0, 90.0)), faults={lose_verdict: 0.3}),
+    Temper("refuses some", faults={refuse_some_results: 1.0}),
+    Temper("breaks on some", faults={break_on_some_results: 1.0}),
+    Temper("always faults", fails=True),
+    Temper("never pays", lies=True, rules=Rules(cooldown_penalty_s=0.0)),
+)
+"""Validators that hand out tasks like any other and take what they get in an odd way, or not at all."""
+
 GOOD = Temper("good", healthy=True)
-CATALOGUE = {temper.name: temper for temper in (GOOD, *MIXED, *MISBEHAVING)}
+CATALOGUE = {temper.name: temper for temper in (GOOD, *MIXED, *MISBEHAVING, *UNREWARDING)}
 
 
 class RepeatingDeck(TaskDeck):
@@ -165,8 +180,9 @@ def make_validator(
         pace=temper.pace,
         skew_s=temper.skew_s,
         bias=temper.bias,
+        rules=temper.rules,
     )
-    validator.lies = temper.lies
+    validator.lies, validator.fails = temper.lies, temper.fails
     if temper.faults:
         validator.fault = Sometimes(temper.faults, random.Random(f"{seed}/faults/{uid}"))
     return validator

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import bittensor as bt
 import httpx
 
+from subnet17.errors import PeerError
 from subnet17.localnet.ledger import Page
 from subnet17.localnet.rules import Rules
 from subnet17.localnet.simulate.door import Door, RefusedError
@@ -50,6 +51,7 @@ class SimulatedValidator:
         registered: The hotkeys it knows. A habit may change it.
         fault: What befalls each request. A habit may change it.
         lies: Rejects everything.
+        fails: Can't judge anything, and says so.
     """
 
     def __init__(
@@ -63,18 +65,20 @@ class SimulatedValidator:
         pace: Pace,
         skew_s: float = 0.0,
         bias: float = 0.0,
+        rules: Rules | None = None,
     ) -> None:
         """
         Args:
             rng: Draws its times.
             skew_s: Its clock minus ours.
             bias: Added to what an asset is worth.
+            rules: None: those of every validator.
         """
         self.neuron = neuron
         self.page = Page(uid=neuron.uid, hotkey=neuron.hotkey)
         self.registered = {miner}
         self.fault: Fault = behave
-        self.lies = False
+        self.lies = self.fails = False
         self._quality = quality
         self._rng = rng
         self._pace = pace
@@ -85,7 +89,7 @@ class SimulatedValidator:
         self._rules = Validator(
             self.page,
             registered=self.registered,
-            rules=Rules(),
+            rules=rules or Rules(),
             deck=deck,
             scorer=self,
             ledger=self,
@@ -115,6 +119,8 @@ class SimulatedValidator:
     async def score(self, task: Task, data: str) -> float:
         """What it says a result is worth."""
         await asyncio.sleep(self._rng.uniform(*self._pace.judging_s))
+        if self.fails:
+            raise PeerError("the scorer is down")
         if self.lies:
             return 0.0
         asset = base64.b64decode(data)
