@@ -80,7 +80,7 @@ async def run_miner(follower: SettingsFollower) -> None:
     Raises:
         ConfigError, WalletError: it can't be started like this.
         UnavailableError: another process mines with this hotkey.
-        JournalError: the journal can't be used.
+        JournalError: the journal can't be used, or another process uses it.
     """
     stopping = asyncio.Event()
     end_on_signals(stopping)  # before the imports below, which take seconds

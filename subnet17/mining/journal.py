@@ -16,6 +16,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from subnet17.log import get_logger
 from subnet17.mining.asset_store import AssetStore
 from subnet17.mining.clock import SYSTEM_CLOCK, Clock
 from subnet17.mining.database import ASSETS, mark_broken, open_database
+from subnet17.mining.folder_claim import FolderClaim
 from subnet17.mining.records import Answer, Judgement, Record, TaskState
 from subnet17.mining.tables import Tables
 from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
@@ -45,10 +47,13 @@ class Journal:
         broken: Set when the file turned out damaged: the process must end and start anew.
     """
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path, *, clock: Clock) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, folder: Path, claim: FolderClaim, *, clock: Clock
+    ) -> None:
         self.folder = folder
         self.broken = asyncio.Event()
         self._connection = connection
+        self._claim = claim
         self._tables = Tables(connection)
         self._assets = AssetStore(folder / ASSETS)
         self._refused: dict[object, str] = {}
@@ -65,15 +70,20 @@ class Journal:
         """Opens the journal of a hotkey's folder; makes it where it is missing.
 
         A damaged one is moved aside, never deleted. Assets without a row go: a crash left them before the
-        row was written, so nothing was decided on them.
+        row was written, so nothing was decided on them. Hence the claim: another miner's are no leavings.
 
         Raises:
-            JournalError: the journal is of a newer program, or the disk refuses.
+            JournalError: another process uses it, it is of a newer program, or the disk refuses.
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock.wall_s()))
         try:
-            journal = cls(open_database(folder, stamp=stamp), folder, clock=clock)
-            swept = journal._assets.sweep(journal._tables.wanted())
+            folder.mkdir(parents=True, exist_ok=True)
+            claim = FolderClaim(folder)
+            with ExitStack() as undoing:
+                undoing.callback(claim.release)
+                journal = cls(open_database(folder, stamp=stamp), folder, claim, clock=clock)
+                swept = journal._assets.sweep(journal._tables.wanted())
+                undoing.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
                 f"the journal in {folder} can't be opened: {error}", folder=str(folder)
@@ -86,6 +96,7 @@ class Journal:
         """Closes the file; what runs is finished first."""
         await asyncio.get_running_loop().run_in_executor(self._executor, self._connection.close)
         self._executor.shutdown(wait=False)
+        self._claim.release()
 
     async def pulled(self, assignment: Assignment, *, validator: Mapping[str, Any] | None = None) -> None:
         """A task was assigned to us; one in the journal begins anew, without what was handed in.

@@ -50,6 +50,20 @@ def miner(folder: Path, data_dir: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+def test_a_second_on_another_network_is_refused_the_first_ones_journal(tmp_path: Path) -> None:
+    with miner(tmp_path, "data") as first:
+        (tmp_path / "other").mkdir()
+        line, environment, _ = command(tmp_path / "other", "../data")
+        second = subprocess.run(
+            line, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert second.returncode == 1
+        assert f"process {first.pid} on " in second.stderr
+        assert "uses the journal in" in second.stderr
+        assert "Traceback" not in second.stderr
+        assert first.poll() is None
+
+
 def test_the_second_refuses_to_start_and_names_the_first_and_starts_once_that_was_killed(
     tmp_path: Path,
 ) -> None:

@@ -43,6 +43,7 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
 
 async def reopened(journal: Journal) -> Journal:
     """What a new process finds; the old connection is left as a killed process leaves it."""
+    journal._claim.release()
     return Journal.open(journal.folder, clock=HeldClock())
 
 

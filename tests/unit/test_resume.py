@@ -92,6 +92,7 @@ class World:
         self.now_s = loop.now_s
         if self._journal is not None:
             self._journal._connection.close()
+            self._journal._claim.release()
         return loop.history
 
     def _miner(self, journal: Journal) -> Miner:
