@@ -57,12 +57,12 @@ class FolderClaim:
     def _lock(self, folder: Path, until_s: float) -> None:
         while True:
             try:
-                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
             except OSError as error:
                 if error.errno not in TAKEN:
-                    return log.warning(
-                        "this folder can't be locked against a second miner", folder=str(folder)
-                    )
+                    log.warning("this folder can't be locked against a second miner", folder=str(folder))
+                    return
                 if time.monotonic() >= until_s:
                     raise self._refusal(folder) from None
             time.sleep(POLL_S)
