@@ -17,6 +17,10 @@ LOOK_INTERVAL_S = 10.0
 PRUNE_INTERVAL_S = 3600.0
 LOCAL_SHARE = 0.02
 """Of the room that a public network asks for: a local one is for trials, also on small machines."""
+KEPT_DAYS = 1.0
+"""Answered tasks this young are kept also where the disk is full: their validators may ask again."""
+ROOM_SHARE = 0.05
+"""Of the floor, made beyond it: else the next assets would stop the pulling again."""
 
 
 class Housekeeping:
@@ -35,8 +39,7 @@ class Housekeeping:
         """Why no task should be taken on; empty when one may. Finished results go out all the same."""
         if self._journal.trouble:
             return self._journal.trouble
-        least = self._settings.operations.min_free_disk_bytes
-        floor = least * (1.0 if self._chain.is_public else LOCAL_SHARE)
+        floor = self._floor_bytes
         if self._free_bytes is None or self._free_bytes >= floor:
             return ""
         return (
@@ -62,7 +65,7 @@ class Housekeeping:
             if now_s >= pruned_s + PRUNE_INTERVAL_S:
                 pruned_s = now_s
                 await self._prune()
-            self._free_bytes = await self._journal.free_bytes()
+            self._free_bytes = await self._make_room()
             self._counts = await self._journal.counts()
             await self._clock.sleep(LOOK_INTERVAL_S)
 
@@ -74,6 +77,29 @@ class Housekeeping:
             "free_bytes": self._free_bytes,
             "trouble": self._journal.trouble,
         }
+
+    @property
+    def _floor_bytes(self) -> float:
+        least = self._settings.operations.min_free_disk_bytes
+        return least * (1.0 if self._chain.is_public else LOCAL_SHARE)
+
+    async def _make_room(self) -> int:
+        """Below the floor forgets the oldest answered tasks. What is free then, bytes."""
+        free, forgotten = await self._journal.free_bytes(), 0
+        if free >= self._floor_bytes:
+            return free
+        enough = self._floor_bytes * (1.0 + ROOM_SHARE)
+        while free < enough:
+            count = await self._journal.make_room(round(enough - free), keep_days=KEPT_DAYS)
+            if not count:
+                break
+            forgotten += count
+            free = await self._journal.free_bytes()
+        if forgotten:
+            log.warning(
+                "disk nearly full, old tasks forgotten", tasks=forgotten, free_gb=round(free / 1e9, 2)
+            )
+        return free
 
     async def _prune(self) -> None:
         miner = self._settings.miner

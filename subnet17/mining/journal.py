@@ -230,6 +230,21 @@ class Journal:
             pruned += batch
         return pruned
 
+    async def make_room(self, wanted_bytes: int, *, keep_days: float) -> int:
+        """Forgets the oldest answered tasks until their assets give so many bytes, but none so young.
+
+        Returns:
+            How many tasks went.
+        """
+        before_s = self._clock.wall_s() - keep_days * DAY_S
+
+        def forget() -> int:
+            count, digests = self._tables.forget_for_room(before_s=before_s, wanted_bytes=wanted_bytes)
+            self._drop_assets(digests)
+            return count
+
+        return await self._run(forget)
+
     def _drop_assets(self, digests: list[str]) -> None:
         """After the rows went: a crash in between leaves files, which the next start sweeps."""
         for digest in digests:

@@ -40,6 +40,10 @@ OLDEST_ANSWERED = """
         SELECT coalesce(sum(size_bytes), 0) FROM candidate c
         WHERE c.validator = t.validator AND c.task_id = t.task_id AND sha256 <> '') AS bytes
     FROM task t WHERE state = 'answered' ORDER BY changed_at_s LIMIT ?"""
+OLDEST_WITH_ASSETS = """
+    SELECT t.rowid, sum(size_bytes) AS bytes FROM task t JOIN candidate c USING (validator, task_id)
+    WHERE t.state = 'answered' AND t.changed_at_s < ? AND sha256 <> ''
+    GROUP BY t.rowid ORDER BY t.changed_at_s LIMIT ?"""
 
 Row = Mapping[str, Any]
 
@@ -243,6 +247,26 @@ class Tables:
                 if row["changed_at_s"] >= before_s and surplus_bytes <= 0:
                     break
                 surplus_bytes -= row["bytes"]
+                digests += self._forget(row["rowid"])
+                count += 1
+        return count, digests
+
+    def forget_for_room(self, *, before_s: float, wanted_bytes: int) -> tuple[int, list[str]]:
+        """Removes a batch of the oldest answered tasks with assets, until these give so many bytes.
+
+        Args:
+            before_s: Later ones stay.
+
+        Returns:
+            How many tasks went (0: no more to remove), and their assets.
+        """
+        digests: list[str] = []
+        count = freed_bytes = 0
+        with transaction(self._db) as db:
+            for row in db.execute(OLDEST_WITH_ASSETS, (before_s, PRUNE_BATCH)).fetchall():
+                if freed_bytes >= wanted_bytes:
+                    break
+                freed_bytes += row["bytes"]
                 digests += self._forget(row["rowid"])
                 count += 1
         return count, digests

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from peers import HeldClock
+from peers import HeldClock, assignment, submission
 
 from subnet17.errors import JournalError
+from subnet17.mining import housekeeping
+from subnet17.mining.database import ASSETS
 from subnet17.mining.housekeeping import Housekeeping
-from subnet17.mining.journal import Journal
+from subnet17.mining.journal import DAY_S, Journal
+from subnet17.mining.records import Answer
+from subnet17.mining.tasks import Candidate
 from subnet17.settings import OperationsTable, Settings
 
 SETTINGS = Settings(operations=OperationsTable(min_free_disk_bytes=10_000_000_000))
@@ -26,9 +30,9 @@ async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
     await opened.aclose()
 
 
-async def looked(journal: Journal, free_bytes: int, *, public: bool) -> Housekeeping:
+async def looked(journal: Journal, free_bytes: int | Callable[[], int], *, public: bool) -> Housekeeping:
     """After one look at a disk with so much left."""
-    clock = HeldClock()
+    clock: Any = HeldClock()
     slept = asyncio.Event()
 
     async def sleep(_: float) -> None:
@@ -38,7 +42,7 @@ async def looked(journal: Journal, free_bytes: int, *, public: bool) -> Housekee
     clock.sleep = sleep
 
     async def free() -> int:
-        return free_bytes
+        return free_bytes if isinstance(free_bytes, int) else free_bytes()
 
     journal.free_bytes = free  # type: ignore[method-assign]
     chain: Any = SimpleNamespace(is_public=public)
@@ -64,6 +68,43 @@ async def test_a_full_disk_stops_pulling_earlier_on_a_public_network(
     reason = (await looked(journal, free_bytes, public=public)).reason_not_to_pull
     assert bool(reason) is stops
     assert not stops or "min_free_disk_bytes" in reason
+
+
+async def fill(journal: Journal, count: int, *, age_days: float) -> None:
+    """So many accepted tasks, each with an asset of 1 KB."""
+    clock: Any = journal._clock
+    clock.now_s -= age_days * DAY_S
+    for number in range(count):
+        task = assignment(task_id=f"{age_days}/{number}")
+        parcel = submission(assignment=task, index=0)
+        await journal.pulled(task)
+        data = f"{age_days}/{number}".encode().ljust(1000)
+        await journal.generated(task, Candidate(0, 7, data, "flux-hunyuan", 1.0))
+        await journal.sending(parcel)
+        await journal.answered(parcel, Answer("accepted", 0.8))
+        clock.now_s += 1.0
+    clock.now_s += age_days * DAY_S - count
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "left", "stops"), [(1000, 8, False), (0, 8, False), (-1500, 6, False), (-9000, 4, True)]
+)
+async def test_below_the_floor_the_oldest_answered_tasks_go_but_none_of_the_last_day(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, free_bytes: int, left: int, stops: bool
+) -> None:
+    """The floor lies at 0 here, the room beyond it at 500."""
+    await fill(journal, 4, age_days=3.0)
+    await fill(journal, 4, age_days=0.5)
+    floor = SETTINGS.operations.min_free_disk_bytes
+    monkeypatch.setattr(housekeeping, "ROOM_SHARE", 500 / floor)
+
+    def assets_bytes() -> int:
+        return sum(path.stat().st_size for path in (journal.folder / ASSETS).glob("*/*"))
+
+    before = assets_bytes()
+    keeper = await looked(journal, lambda: floor + free_bytes + before - assets_bytes(), public=True)
+    assert await journal.counts() == {"accepted": left}
+    assert bool(keeper.reason_not_to_pull) is stops
 
 
 async def test_a_journal_that_cannot_be_written_stops_pulling(journal: Journal) -> None:
