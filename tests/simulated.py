@@ -24,6 +24,8 @@ class SimulatedValidator:
 
     Attributes:
         settled: (task id, results) of what was accepted or skipped, in order.
+        stranger_until_s: Before it, on its clock, our hotkey is not known.
+        pulls: How often it was asked for a task.
     """
 
     def __init__(self, skew_s: float = 0.0, fault: str = "") -> None:
@@ -36,6 +38,8 @@ class SimulatedValidator:
         self.guard_s = 0.0
         self.accepted_s: list[float] = []
         self.settled: list[tuple[str, str]] = []
+        self.stranger_until_s = 0.0
+        self.pulls = 0
         self.rejected = self.skipped = self.violations = self.given = self.double = 0
 
     def now_s(self) -> float:
@@ -43,6 +47,9 @@ class SimulatedValidator:
 
     async def pull(self) -> PullTask:
         await asyncio.sleep(0.1)
+        self.pulls += 1
+        if self.now_s() < self.stranger_until_s:
+            return PullTask(cooldown_until=int(self.now_s() + HOUR_S))
         if self.now_s() < self.ready_s:
             self.violations += 1
             return PullTask(cooldown_until=int(self.ready_s), cooldown_violations=self.violations)
@@ -104,7 +111,10 @@ class SimulatedTransport:
     async def pull(self, to: Neuron) -> Reply[PullTask]:
         validator = self._validators[to.hotkey]
         await self._misbehave(validator, 12.0)
-        return self._reply(await validator.pull(), validator)
+        answer = await validator.pull()
+        if validator.fault == "long task ids" and answer.task is not None:
+            answer.task = TextTask(id="x" * 300, prompt="a chair")
+        return self._reply(answer, validator)
 
     async def submit(self, to: Neuron, parcel: Submission) -> Reply[SubmitResults]:
         validator = self._validators[to.hotkey]

@@ -29,7 +29,7 @@ class ChainWatch:
 
     Args:
         hotkey: Ours.
-        on_listed: Told the validators' hotkeys after each look.
+        on_listed: Told the hotkeys of the validators that may be asked, after each look.
 
     Attributes:
         neurons: Of the last look, all of the subnet.
@@ -99,20 +99,21 @@ class ChainWatch:
             await self._clock.sleep(wait_s)
 
     async def _take(self) -> None:
-        validators = self._validators()
-        self._roster.update(validators)
+        self._roster.update(self._validators())
         self.registered = self._chain.is_registered(self._hotkey)
         self.trouble = ""
         if self.registered:
             self._roster.resume_all()
         seat = seat_of(self.neurons, self._chain.facts, hotkey=self._hotkey, registered=self.registered)
         self._seat.update(seat, now_s=self._clock.monotonic_s())
-        await self._on_listed({neuron.hotkey for neuron in validators})
+        await self._on_listed({state.neuron.hotkey for state in self._roster.listed})
 
     def on_unregistered(self, state: ValidatorState, left_s: float) -> None:
         """A validator says that it does not know us, and asks us to stay away for so many seconds."""
+        rest_s = self._roster.rest_as_stranger(state)
         if self.registered:  # the chain knows better than one validator, which may lag or lie
-            log.warning("a validator does not know our hotkey yet", validator=state.neuron.uid)
+            uid = state.neuron.uid
+            log.warning("a validator does not know our hotkey yet", validator=uid, rest_s=round(rest_s))
         else:
             self._roster.stop_all(left_s)
             log.error("not registered", validator=state.neuron.uid, fix=self._hint)

@@ -327,7 +327,8 @@ class Miner:
     async def _report(self) -> None:
         while True:
             await self._clock.sleep(self._settings.miner.metrics_interval_s)
-            log.info("metrics", **self.metrics.as_json())
+            reason, registered = self.reason_not_pulling or None, self.chain.registered
+            log.info("metrics", **self.metrics.as_json(), registered=registered, not_pulling=reason)
 
 
 def prices_of(settings: Settings, chain: ChainView) -> Prices:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from subnet17.errors import PeerError
+from subnet17.errors import PeerError, PeerReplyError
 from subnet17.log import about, get_logger
 from subnet17.mining.bench import Bench, Job
 from subnet17.mining.book import ValidatorState
@@ -227,17 +227,18 @@ class Puller:
         self._budget.first()
         state.count("pulls")
         reply = await self._transport.pull(state.neuron)
+        answer = reply.synapse
+        if answer.task is not None and len(answer.task.id) > MAX_TASK_ID_CHARS:
+            # Before it counts as an answer: one that sends nothing else must be ejected some time.
+            raise PeerReplyError(f"a task id of {len(answer.task.id)} characters", sent=True)
         self._roster.note_reply(state, skew_s=reply.skew_s, elapsed_s=reply.elapsed_s)
         self.pull_s += SMOOTHING * (reply.elapsed_s - self.pull_s) if self.pull_s else reply.elapsed_s
-        answer = reply.synapse
         if answer.cooldown_violations > state.violations:
             log.warning("cooldown violation", validator=state.neuron.uid, count=answer.cooldown_violations)
         state.violations = answer.cooldown_violations
         if answer.task is None:
             self._on_no_task(state, reply)
             return None
-        if len(answer.task.id) > MAX_TASK_ID_CHARS:
-            raise PeerError(f"a task id of {len(answer.task.id)} characters")
         state.count("tasks")
         self._tell_task(state, answer)
         return Assignment(
@@ -267,8 +268,10 @@ class Puller:
     def _on_no_task(self, state: ValidatorState, reply: Reply[PullTask]) -> None:
         until_s = reply.synapse.cooldown_until
         left_s = until_s - self._roster.validator_now_s(state)
-        self._roster.cool_down(state, until_s, at_least_s=self._network.pull_interval_s)
-        if abs(left_s - self._prices.unregistered_s) > self._prices.unregistered_s * 0.05:
-            log.debug("no task", validator=state.neuron.uid, cooldown_s=round(left_s))
-        else:
+        odd_s = abs(left_s - self._prices.unregistered_s)
+        # A stranger's violations are not counted: a cooldown that long with some is a real one.
+        if odd_s <= self._prices.unregistered_s * 0.05 and not reply.synapse.cooldown_violations:
             self._on_unregistered(state, left_s)
+            return
+        self._roster.cool_down(state, until_s, at_least_s=self._network.pull_interval_s)
+        log.debug("no task", validator=state.neuron.uid, cooldown_s=round(left_s))

@@ -25,6 +25,8 @@ FIRST_EJECTION_S = 600.0
 MAX_EJECTION_S = 4 * 3600.0
 FIRST_ASIDE_S = 3600.0
 MAX_ASIDE_S = 86_400.0
+STRANGER_REST_S = 600.0
+"""Of a validator that does not know us yet: it reads the chain about so often."""
 JITTER = 0.25
 
 
@@ -68,6 +70,10 @@ class Rests:
         rest_s = self._varied(_doubled(FIRST_ASIDE_S, state.asides - 1, MAX_ASIDE_S))
         log.warning("validator set aside", validator=state.neuron.uid, rest_s=round(rest_s), reason=why)
         return rest_s
+
+    def as_stranger(self) -> float:
+        """Seconds until a validator that does not know our hotkey is asked again."""
+        return self._varied(STRANGER_REST_S)
 
     def _varied(self, seconds: float) -> float:
         return seconds * self._scale * (1.0 + self._rng.uniform(-JITTER, JITTER))

@@ -21,7 +21,7 @@ NEAR_BOTTOM = 10
 WARN_BLOCKS = 7200
 """A day: time enough to earn something before immunity ends."""
 REPEAT_S = 3600.0
-"""A danger that lasts is told again."""
+"""What lasts is told again: a danger, and that the place is lost."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,8 @@ class SeatWatch:
         self._hint = hint
         self._told = ""
         self._told_s = 0.0
+        self._lost = ""
+        self._told_lost_s = 0.0
 
     def update(self, seat: Seat, *, now_s: float) -> None:
         """Takes the seat of the last look at the chain.
@@ -117,14 +119,22 @@ class SeatWatch:
             now_s: Monotonic.
         """
         before, self.seat = self.seat, seat
-        if seat.registered is False and before.registered is not False:
-            lost = "DEREGISTERED: the hotkey has lost its place on the subnet"
-            log.error(lost if before.uid is not None else "NOT REGISTERED on the subnet", fix=self._hint)
+        if seat.registered is False:
+            self._tell_lost(before, now_s)
         elif seat.registered and before.registered is not True:
             log.info("registered", **vars(seat))
         elif before.uid is not None and seat.uid is not None and before.uid != seat.uid:
             log.warning("registered anew", uid=seat.uid, before=before.uid)
         self._tell_danger(seat, now_s)
+
+    def _tell_lost(self, before: Seat, now_s: float) -> None:
+        is_news = before.registered is not False
+        if is_news:
+            deregistered = "DEREGISTERED: the hotkey has lost its place on the subnet"
+            self._lost = deregistered if before.uid is not None else "NOT REGISTERED on the subnet"
+        if is_news or now_s - self._told_lost_s >= REPEAT_S:
+            log.error(self._lost, fix=self._hint)
+            self._told_lost_s = now_s
 
     def _tell_danger(self, seat: Seat, now_s: float) -> None:
         danger = seat.danger

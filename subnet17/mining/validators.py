@@ -330,6 +330,16 @@ class Roster:
         self.rest(state, rest_s)
         return rest_s
 
+    def rest_as_stranger(self, state: ValidatorState) -> float:
+        """A rest from a validator that does not know our hotkey; it keeps no cooldown of a stranger.
+
+        Returns:
+            The rest in seconds.
+        """
+        rest_s = self._rests.as_stranger()
+        self.rest(state, rest_s)
+        return rest_s
+
     def stop_all(self, seconds: float) -> None:
         """Nobody is pulled for so long: we are not registered."""
         self._stopped_until_s = self._clock.monotonic_s() + seconds

@@ -271,7 +271,7 @@ async def test_one_lying_validator_cannot_stop_a_registered_miner(tmp_path: Path
         rig = Rig(tmp_path, entries, num_generation_workers=1)
         async with rig.running() as miner:
             await until(lambda: bool(miner.roster.listed))
-            await until(lambda: state_of(miner, "Validator0")["ready_in_s"] > 20)
+            await until(lambda: state_of(miner, "Validator0")["ready_in_s"] > 4)
             assert miner.roster.stopped_s == 0
             await until(lambda: len(honest.accepted) >= 1)
 

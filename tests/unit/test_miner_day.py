@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
-from peers import memory_folder, neuron
+from peers import key, memory_folder, neuron
 from simulated import (
     COOLDOWN_S,
     HOUR_S,
@@ -19,9 +19,10 @@ from simulated import (
     simulated_chain,
 )
 
-from subnet17.localnet.virtual_time import VIRTUAL_CLOCK, run_virtually
+from subnet17.localnet.virtual_time import START_S, VIRTUAL_CLOCK, run_virtually
 from subnet17.mining.journal import Journal
 from subnet17.mining.miner import Miner
+from subnet17.mining.protocol import TextTask
 from subnet17.mining.puller import Puller
 from subnet17.mining.tasks import Assignment, Candidate
 from subnet17.settings import MinerTable, OperationsTable, Settings
@@ -35,9 +36,14 @@ def mine(
     scores: tuple[float, ...] = (0.8,),
     begin: Callable[[Miner], None] = lambda _: None,
     end: Callable[[Miner], None] = lambda _: None,
+    left: Assignment | None = None,
     **miner: Any,
 ) -> Miner:
-    """So many hours, then the miner is stopped. `begin` comes before the first, `end` after the last."""
+    """So many hours, then the miner is stopped. `begin` comes before the first, `end` after the last.
+
+    Args:
+        left: Pulled by an earlier run.
+    """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     names = [f"Validator{i}" for i in range(len(validators))]
     neurons = tuple(neuron(name=name, uid=i) for i, name in enumerate(names))
@@ -52,6 +58,8 @@ def mine(
         settings = Settings(miner=MinerTable(**miner), operations=OperationsTable(min_free_disk_bytes=0))
         with memory_folder() as folder:
             journal = Journal.open(folder, clock=VIRTUAL_CLOCK)
+            if left is not None:
+                await journal.pulled(left)
             made.append(
                 Miner(
                     settings,
@@ -126,6 +134,39 @@ def test_free_time_turns_a_generator_that_fails_half_the_time_into_one_that_pass
     mine([validator], scores=(0.4, 0.8))
     assert validator.skipped == validator.rejected == 0
     assert min(validator.accepts_per_4_hours()) >= 47
+
+
+def test_a_validator_that_sends_only_absurd_task_ids_is_ejected() -> None:
+    odd = SimulatedValidator(fault="long task ids")
+    mine([SimulatedValidator(), odd])
+    assert odd.pulls <= 12
+
+
+def test_a_validator_that_lags_behind_the_chain_is_asked_again_soon_and_not_all_the_time() -> None:
+    late, good = SimulatedValidator(), SimulatedValidator()
+    late.stranger_until_s = START_S + 1.2 * HOUR_S
+    mine([late, good], hours=2)
+    assert len(late.accepted_s) >= 6
+    assert late.pulls - late.given <= 11
+    assert len(good.accepted_s) >= 23
+
+
+def test_a_blocked_validator_is_not_served_after_a_restart_either() -> None:
+    blocked, good = SimulatedValidator(), SimulatedValidator()
+    task = Assignment(
+        "old",
+        "text",
+        "a chair",
+        key("Validator0").ss58_address,
+        0.6,
+        30.0,
+        assigned_s=0.0,
+        assigned_at_s=START_S,
+    )
+    blocked.task, blocked.assigned_s = TextTask(id=task.task_id, prompt=task.prompt), START_S
+    mine([blocked, good], hours=0.5, left=task, blocked_validators=[task.validator])
+    assert (blocked.pulls, blocked.settled) == (0, [])
+    assert good.accepted_s
 
 
 @pytest.mark.parametrize("breaks", [1, 2])

@@ -66,12 +66,11 @@ def events(*seats: tuple[Seat, float]) -> list[tuple[str, str]]:
     return [(line["log_level"], line["event"].split(":")[0]) for line in lines]
 
 
-def test_losing_the_place_is_an_error_with_the_way_back_and_is_told_once() -> None:
-    assert events(
-        (Seat(True, uid=3), 0.0), (Seat(False), 1.0), (Seat(False), 2.0), (Seat(True, uid=4), 3.0)
-    ) == [
+def test_losing_the_place_is_an_error_with_the_way_back_and_is_told_again_each_hour() -> None:
+    hours = [(Seat(False), 1.0 + n * REPEAT_S / 2) for n in range(5)]
+    assert events((Seat(True, uid=3), 0.0), *hours, (Seat(True, uid=4), 9e9)) == [
         ("info", "registered"),
-        ("error", "DEREGISTERED"),
+        *[("error", "DEREGISTERED")] * 3,
         ("info", "registered"),
     ]
 
