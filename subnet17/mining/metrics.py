@@ -16,6 +16,7 @@ class Metrics:
         self._generation_s = 0.0
         self._generated = 0
         self._generation_failures = 0
+        self._scoring_failures = 0
         self._score = 0.0
         self._scored = 0
         self._last_reward = 0.0
@@ -55,9 +56,14 @@ class Metrics:
         self._events.labels("generated").inc()
 
     def generation_failed(self) -> None:
-        """A candidate came to nothing."""
+        """A generation gave no asset."""
         self._generation_failures += 1
         self._events.labels("generation_failed").inc()
+
+    def scoring_failed(self) -> None:
+        """A try to score a candidate gave no score."""
+        self._scoring_failures += 1
+        self._events.labels("scoring_failed").inc()
 
     def scored(self, value: float) -> None:
         """A candidate got its local score."""
@@ -101,6 +107,7 @@ class Metrics:
             "average_generation_s": round(self.average_generation_s, 3),
             "average_local_score": round(self.average_score, 4),
             "last_reward": round(self._last_reward, 2),
+            "scoring_errors": self._scoring_failures,
             "pull_errors": self._pull_errors,
             "submit_errors": self._submit_errors,
         }

@@ -263,7 +263,10 @@ class Miner:
                     uid = self.roster.get(job.assignment.validator).neuron.uid
                     with about(task=job.assignment.task_id, validator=uid):
                         made = await self._workshop.work(job.assignment, job.record, ends_in=ends_in)
-                    self.courier.post(made)
+                    if made is None:  # its validator stays busy: nothing is pulled any more
+                        log.info("task kept for the next start", task=job.assignment.task_id)
+                    else:
+                        self.courier.post(made)
                 except S17Error as error:
                     log.error("task put back", task=job.assignment.task_id, reason=error.message)
                     self._put_back(job.assignment)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,7 +32,7 @@ from subnet17.mining.protocol import SKIP
 from subnet17.mining.records import Record
 from subnet17.mining.resume import recall_candidate
 from subnet17.mining.servers import Servers
-from subnet17.mining.strategy import SUBMIT_MARGIN_S, Action, Decision, Limits, decide, seed_for
+from subnet17.mining.strategy import SUBMIT_MARGIN_S, Action, Decision, Limits, Outlook, decide, seed_for
 from subnet17.mining.tasks import Assignment, Candidate, Score, Submission
 
 log = get_logger()
@@ -43,6 +44,7 @@ MAX_WORK_FAILURES = 3
 MAX_FAILURES = 10
 """Of any kind, on servers that call themselves healthy: outages are waited out before the next try."""
 OUTAGE_POLL_S = 1.0
+BEST_SCORE = 1.0
 
 Scored = tuple[Candidate, Score]
 
@@ -85,6 +87,10 @@ class _Failures:
         self._all += 1
         self._of_work += isinstance(error, WORK_ERRORS)
         return self._of_work >= MAX_WORK_FAILURES or self._all >= MAX_FAILURES
+
+    def is_no_stumble(self, error: S17Error) -> bool:
+        """Whether it is not the first, or took a whole time limit."""
+        return self._all > 0 or isinstance(error, PeerTimeoutError)
 
 
 class Workshop:
@@ -130,18 +136,24 @@ class Workshop:
         record: Record | None = None,
         *,
         ends_in: Callable[[float], None] = lambda _: None,
-    ) -> Submission:
+    ) -> Submission | None:
         """Makes candidates until the strategy submits or skips.
 
         Args:
             record: What the journal knows of the task, if it was begun before.
             ends_in: Called with the seconds that are left, when the last candidate begins.
 
+        Returns:
+            What to hand in; None when the process is stopping and the task is worth more work: it is in the
+            journal for the next start.
+
         Raises:
             ConfigError: what was made must not be submitted on this network.
             S17Error: the servers are out and the process is stopping.
         """
         work = await self._begin(assignment, record, ends_in)
+        if not work.made and not work.pending and self._is_hopeless(work):
+            return _skip(work, "whatever were made of it, this validator would hardly accept it")
         while True:
             if work.made and not work.pending:
                 decision = self._decide(work)
@@ -151,6 +163,8 @@ class Workshop:
                     return _submission(work, work.best, decision.reason)
                 if decision.action is Action.SKIP:
                     return _skip(work, decision.reason)
+                if self._stopping.is_set():
+                    return None
             try:
                 await self._try(work)
             except InvalidInputError as error:
@@ -174,28 +188,45 @@ class Workshop:
         return work
 
     def _decide(self, work: _Work) -> Decision:
-        best = work.best[1] if work.best else None
-        outlook = self._experience.outlook(
-            work.assignment,
-            work.scores,
-            scorer=best.scorer if best else "",
-            others_waiting=self._others_waiting(),
-        )
-        may = not self._stopping.is_set()
-        quality_worth = self.limits.quality_worth * self._quality_factor()
-        decision = decide(
-            work.assignment,
-            best,
-            made=work.made,
-            elapsed_s=self._elapsed_s(work),
-            candidate_s=self._servers.candidate_s if may else float("inf"),
-            candidate_late_s=self._servers.candidate_late_s if may else float("inf"),
-            limits=dataclasses.replace(self.limits, quality_worth=quality_worth),
-            outlook=outlook,
-        )
+        """What to do now. When the process is stopping, another candidate means: at the next start."""
+        decision = self._weigh(work, may_go_on=True)
+        if self._stopping.is_set() and decision.action is Action.ANOTHER:
+            at_once = self._weigh(work, may_go_on=False)
+            decision = at_once if at_once.action is Action.SUBMIT else decision
         task, action = work.assignment.task_id, decision.action.value
         log.info("decided", task=task, action=action, reason=decision.reason)
         return decision
+
+    def _weigh(self, work: _Work, *, may_go_on: bool) -> Decision:
+        return decide(
+            work.assignment,
+            work.best[1] if work.best else None,
+            made=work.made,
+            elapsed_s=self._elapsed_s(work),
+            candidate_s=self._servers.candidate_s if may_go_on else math.inf,
+            candidate_late_s=self._servers.candidate_late_s if may_go_on else math.inf,
+            limits=self._limits_now,
+            outlook=self._outlook(work),
+        )
+
+    def _is_hopeless(self, work: _Work) -> bool:
+        """Whether nothing that could be made would be submitted."""
+        limits, threshold = self._limits_now, work.assignment.threshold
+        worth = self._outlook(work).worth(BEST_SCORE, threshold, limits, quality_worth=limits.quality_worth)
+        return worth <= 0.0
+
+    def _outlook(self, work: _Work) -> Outlook:
+        return self._experience.outlook(
+            work.assignment,
+            work.scores,
+            scorer=work.best[1].scorer if work.best else "",
+            others_waiting=self._others_waiting(),
+        )
+
+    @property
+    def _limits_now(self) -> Limits:
+        quality_worth = self.limits.quality_worth * self._quality_factor()
+        return dataclasses.replace(self.limits, quality_worth=quality_worth)
 
     async def _try(self, work: _Work) -> None:
         """One more scored candidate; none when the work failed and there is no point in waiting.
@@ -212,7 +243,6 @@ class Workshop:
                 have_one = work.best is not None
                 if isinstance(error, InvalidInputError | ConfigError) and not have_one:
                     raise
-                self._metrics.generation_failed()
                 log.warning("candidate failed", task=work.assignment.task_id, reason=error.message)
                 if failures.are_enough_with(error) or have_one:
                     return None
@@ -245,8 +275,10 @@ class Workshop:
         seed = seed_for(self._hotkey, work.assignment.task_id, index)
         try:
             candidate = await self._servers.generate(work.assignment, index=index, seed=seed)
-        except WORK_ERRORS:
-            work.next_index += 1  # this seed does not work
+        except S17Error as error:
+            work.next_index += isinstance(error, WORK_ERRORS)  # this seed does not work
+            if not isinstance(error, InvalidInputError):
+                self._metrics.generation_failed()
             raise
         self._metrics.generated(candidate.generation_s)
         await self._journal.generated(work.assignment, candidate)
@@ -265,6 +297,8 @@ class Workshop:
     async def _score(self, work: _Work, candidate: Candidate) -> Score:
         """Waits out an outage of the validation server, unless there is a scored candidate to submit.
 
+        Then one more try is made, at once, as the server may only have stumbled.
+
         Raises:
             StageError: it can't be scored.
             S17Error: the task is refused, or there is no point in waiting.
@@ -277,11 +311,15 @@ class Workshop:
                 raise
             except S17Error as error:
                 log.warning("scoring failed", task=work.assignment.task_id, reason=error.message)
-                if work.best is not None or self._stopping.is_set():
+                self._metrics.scoring_failed()
+                if self._stopping.is_set() or (work.best is not None and failures.is_no_stumble(error)):
                     raise
                 if failures.are_enough_with(error):
                     raise StageError(f"it can't be scored: {error.message}", stage="validation") from None
-            await self._wait_for_servers()
+            if work.best is not None:
+                await self._clock.sleep(OUTAGE_POLL_S)
+            else:
+                await self._wait_for_servers()
 
     async def _wait_for_servers(self) -> None:
         while True:

@@ -27,6 +27,7 @@ from subnet17.errors import (
     StageError,
     UnavailableError,
 )
+from subnet17.mining.acceptance import Outcome
 from subnet17.mining.experience import Experience
 from subnet17.mining.feedback import Prices
 from subnet17.mining.gate import Gate
@@ -72,12 +73,14 @@ class Scene:
         self.journal = Journal.open(folder, clock=self.clock)
         self.servers: Any = ScriptedServers(self.clock, list(answers))
         chain: Any = SimpleNamespace(is_public=public)
+        self.metrics = Metrics()
+        self.experience = Experience(Prices())
         self.workshop = Workshop(
             self.servers,
             Gate(chain, self.servers, allow_embedded=False),
-            Metrics(),
+            self.metrics,
             self.journal,
-            Experience(Prices()),
+            self.experience,
             hotkey="5A",
             limits=Limits(min_score=0.7, max_candidates=len(answers)),
             stopping=asyncio.Event(),
@@ -92,13 +95,17 @@ class Scene:
 
     async def make(self) -> Submission:
         """What the workshop makes of it."""
-        return await self.workshop.work(await self.assignment())
+        made = await self.workshop.work(await self.assignment())
+        assert made is not None
+        return made
 
     async def make_again(self) -> Submission:
         """What a workshop makes that takes the task up from the journal."""
         record = await self.journal.find(TASK.validator, TASK.task_id)
         assert record is not None
-        return await self.workshop.work(assignment_of(record, self.clock), record)
+        made = await self.workshop.work(assignment_of(record, self.clock), record)
+        assert made is not None
+        return made
 
 
 OpenScene = Callable[..., Scene]
@@ -114,6 +121,7 @@ async def test_a_later_failure_does_not_lose_the_good_candidate(
     open_scene: OpenScene, error: S17Error
 ) -> None:
     scene = open_scene(0.8, error)
+    scene.servers.answers = [0.8, error, error]
     made = await scene.make()
     assert base64.b64decode(made.results) == SPZ + b"\1"
     assert made.score == 0.8
@@ -238,3 +246,80 @@ async def test_the_end_of_a_task_is_told_when_its_last_candidate_begins(open_sce
 
     await scene.workshop.work(await scene.assignment(), ends_in=ends_in)
     assert told == [(2, 1.0)]
+
+
+@pytest.mark.parametrize("error", [StageError("no"), UnavailableError("down"), PeerReplyError("no JSON")])
+async def test_a_better_candidate_is_not_lost_to_one_stumble_of_the_scorer(
+    open_scene: OpenScene, error: S17Error
+) -> None:
+    scene = open_scene(0.8, 0.9)
+    scene.servers.answers = [0.8, error, 0.9]
+    assert (await scene.make()).score == 0.9
+    assert len(scene.servers.seeds) == 2
+    figures = scene.metrics.as_json()
+    assert (figures["scoring_errors"], figures["generation_success_rate"]) == (1, 1.0)
+
+
+async def test_a_scorer_that_hangs_is_not_asked_again_while_there_is_a_result_to_submit(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(0.8, 0.9)
+    scene.servers.answers = [0.8, PeerTimeoutError("no answer"), 0.9]
+    assert (await scene.make()).score == 0.8
+
+
+async def test_failed_generations_are_counted_apart_from_failed_scorings(open_scene: OpenScene) -> None:
+    scene = open_scene(0.8)
+    real, errors = scene.servers.generate, [StageError("no")]
+
+    async def generate(*given: Any, **more: Any) -> Candidate:
+        if errors:
+            raise errors.pop()
+        candidate: Candidate = await real(*given, **more)
+        return candidate
+
+    scene.servers.generate = generate
+    await scene.make()
+    figures = scene.metrics.as_json()
+    assert (figures["scoring_errors"], figures["generation_success_rate"]) == (0, 0.5)
+
+
+async def test_a_stop_leaves_a_task_worth_more_work_to_the_next_start(open_scene: OpenScene) -> None:
+    scene = open_scene(0.69, 0.9)
+    scene.servers.answers = [0.69]
+    scene.workshop._stopping.set()
+    assert await scene.workshop.work(await scene.assignment()) is None
+    scene.workshop._stopping.clear()
+    scene.servers.answers = [0.9]
+    made = await scene.make_again()
+    assert (made.score, made.index) == (0.9, 1)
+
+
+async def test_a_stop_hands_in_what_is_good_enough_and_skips_what_no_time_would_save(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(0.8, 0.9)
+    scene.workshop._stopping.set()
+    assert (await scene.make()).score == 0.8
+    scene.servers.answers = [0.5]
+    task = dataclasses.replace(
+        await scene.assignment(), task_id="late", assigned_s=scene.clock.now_s - 3600.0
+    )
+    await scene.journal.pulled(task)
+    made = await scene.workshop.work(task)
+    assert made is not None
+    assert made.is_skip
+
+
+async def test_a_task_of_a_validator_that_takes_nothing_is_skipped_before_anything_is_made(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene(0.9)
+    for other in range(4):
+        for _ in range(20):
+            scene.experience.acceptance.observe(f"other {other}", Outcome(0.8, 0.6, 0.8, "reference"))
+    for _ in range(6):
+        scene.experience.acceptance.observe(TASK.validator, Outcome(0.9, 0.6, 0.0, "reference"))
+    made = await scene.make()
+    assert made.is_skip
+    assert scene.servers.seeds == []
