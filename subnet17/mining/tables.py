@@ -25,6 +25,11 @@ _CHOICE = """(SELECT chosen FROM task t
     WHERE t.validator = candidate.validator AND t.task_id = candidate.task_id)"""
 CHOSEN = f"FROM candidate WHERE {OF_TASK} AND number IS {_CHOICE}"
 LOSERS = f"FROM candidate WHERE {OF_TASK} AND number IS NOT {_CHOICE}"
+CLOSED_LOSERS = """
+    SELECT c.rowid, sha256 FROM candidate c JOIN task t USING (validator, task_id)
+    WHERE t.rowid = ? AND sha256 <> '' AND c.number <> (
+        SELECT number FROM candidate d JOIN task u USING (validator, task_id)
+        WHERE u.rowid = ? AND d.sha256 <> '' ORDER BY number IS u.chosen DESC, score DESC, number LIMIT 1)"""
 JUDGEMENTS = """
     SELECT t.validator, changed_at_s AS at_s, score, scorer, threshold, verdict, fidelity
     FROM task t LEFT JOIN candidate c
@@ -57,7 +62,8 @@ class Tables:
     def put_task(self, assignment: Assignment, *, now_s: float, validator: Row | None) -> list[str]:
         """A task begins; one that is known begins anew, without the bytes of what was handed in before.
 
-        Its validator has no other task of ours open: one at a time is the rule.
+        Its validator has no other task of ours open: one at a time is the rule. One that is left is closed.
+        Of its assets that which was chosen, or is best, stays, should its validator remember it after all.
 
         Returns:
             Assets whose files may go.
@@ -89,11 +95,9 @@ class Tables:
                 f" ON CONFLICT DO UPDATE SET {updates}",
                 tuple(columns.values()),
             )
-            db.execute(
-                "UPDATE task SET state = 'answered', verdict = ?, changed_at_s = ?"
-                " WHERE validator = ? AND task_id <> ? AND state <> 'answered'",
-                (CLOSED, now_s, *_key(assignment)),
-            )
+            query = "SELECT rowid FROM task WHERE validator = ? AND task_id <> ? AND state <> 'answered'"
+            for row in db.execute(query, _key(assignment)).fetchall():
+                old += self._close(row["rowid"], now_s)
             self._put_validator(assignment.validator, validator, now_s)
         return old
 
@@ -285,6 +289,17 @@ class Tables:
         digests = [row["sha256"] for row in self._db.execute(query, (rowid,))]
         self._db.execute("DELETE FROM task WHERE rowid = ?", (rowid,))
         return digests
+
+    def _close(self, rowid: int, now_s: float) -> list[str]:
+        self._db.execute(
+            "UPDATE task SET state = 'answered', verdict = ?, changed_at_s = ?,"
+            " prompt = CASE kind WHEN 'image' THEN '' ELSE prompt END WHERE rowid = ?",
+            (CLOSED, now_s, rowid),
+        )
+        losers = self._db.execute(CLOSED_LOSERS, (rowid, rowid)).fetchall()
+        for row in losers:
+            self._db.execute("UPDATE candidate SET sha256 = '' WHERE rowid = ?", (row["rowid"],))
+        return [row["sha256"] for row in losers]
 
     def _change(self, assignment: Assignment, now_s: float, **columns: Any) -> None:
         columns["changed_at_s"] = now_s

@@ -253,6 +253,25 @@ async def test_a_new_task_closes_the_one_that_its_validator_forgot_and_keeps_its
     assert (await record_in(journal, other)).state is TaskState.PULLED
 
 
+@pytest.mark.parametrize(("chosen", "kept"), [(None, 1), (2, 2)])
+async def test_a_task_that_is_closed_by_a_newer_one_keeps_one_asset_and_no_picture(
+    journal: Journal, chosen: int | None, kept: int
+) -> None:
+    picture = assignment(kind="image", prompt="aW1hZ2U=")
+    await journal.pulled(picture)
+    for index, value in enumerate((0.5, 0.9, 0.7)):
+        await journal.generated(picture, candidate(index, SPZ + bytes([index])))
+        await journal.scored(picture, candidate(index), score(value))
+    if chosen is not None:
+        await journal.sending(submission(assignment=picture, index=chosen))
+    await journal.pulled(assignment(task_id="task-2"))
+    closed = await record_in(journal, picture)
+    assert (closed.answer, closed.assignment.prompt) == (Answer(CLOSED), "")
+    assert [draft.index for draft in closed.drafts if draft.sha256] == [kept]
+    assert await journal.asset(closed.drafts[kept].sha256) == SPZ + bytes([kept])
+    assert len(files_in(journal)) == 1
+
+
 async def test_a_step_of_a_task_that_was_never_pulled_is_refused(journal: Journal) -> None:
     with pytest.raises(JournalError, match="never `pulled`"):
         await journal.generated(TASK, candidate())
