@@ -16,8 +16,8 @@ from subnet17.errors import ConfigError
 from subnet17.localnet.standing import Standing
 from subnet17.whole_file import write_whole
 
-KEPT_REPEATS = 1000
-"""Entries kept of the kinds that a careless caller can repeat at will. Counts are exact."""
+KEPT_ENTRIES = 500
+"""Of each kind, the latest: all of them are written at each event. Counts are exact."""
 
 Kind = Literal[
     "assigned",
@@ -32,7 +32,6 @@ Kind = Literal[
     "refused",
     "unregistered",
 ]
-REPEATABLE: frozenset[Kind] = frozenset({"ignored", "violations", "refused", "unregistered"})
 
 
 class Entry(BaseModel):
@@ -51,21 +50,25 @@ class Entry(BaseModel):
 
 
 class Page(BaseModel):
-    """One validator's part: what it did, and where each miner stands."""
+    """One validator's part: what it did, and where each miner stands.
+
+    Attributes:
+        kept: Entries of each kind that are listed; not part of the file.
+    """
 
     uid: int
     hotkey: str
     counts: dict[Kind, int] = Field(default_factory=dict)
     entries: dict[Kind, list[Entry]] = Field(default_factory=dict)
     miners: dict[str, Standing] = Field(default_factory=dict)
+    kept: int = Field(KEPT_ENTRIES, exclude=True)
 
     def add(self, kind: Kind, entry: Entry) -> None:
         """Counts an event and lists it."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         listed = self.entries.setdefault(kind, [])
         listed.append(entry)
-        if kind in REPEATABLE:
-            del listed[:-KEPT_REPEATS]
+        del listed[: -self.kept]
 
 
 class Record(BaseModel):

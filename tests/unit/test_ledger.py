@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from subnet17.errors import ConfigError
 from subnet17.localnet.ledger import (
-    KEPT_REPEATS,
+    KEPT_ENTRIES,
     Entry,
     Ledger,
     Page,
@@ -60,15 +61,26 @@ def test_a_page_is_restored_by_hotkey_with_its_miners(tmp_path: Path) -> None:
     assert restore_page(None, uid=0, hotkey="validator") == Page(uid=0, hotkey="validator")
 
 
-def test_repeats_are_counted_but_not_all_kept(tmp_path: Path) -> None:
-    page = Page(uid=0, hotkey="validator")
-    for number in range(KEPT_REPEATS + 50):
-        page.add("violations", _entry(number))
+def test_all_is_counted_but_only_the_latest_are_kept_unless_more_are_asked_for() -> None:
+    for kept, left in ((KEPT_ENTRIES, KEPT_ENTRIES), (sys.maxsize, KEPT_ENTRIES + 50)):
+        page = Page(uid=0, hotkey="validator", kept=kept)
+        for number in range(KEPT_ENTRIES + 50):
+            page.add("violations", _entry(number))
+            page.add("accepted", _entry(number))
+        assert page.counts == {"violations": KEPT_ENTRIES + 50, "accepted": KEPT_ENTRIES + 50}
+        assert [len(entries) for entries in page.entries.values()] == [left, left]
+        assert page.entries["accepted"][-1].at_s == KEPT_ENTRIES + 49
+
+
+def test_a_long_ledger_of_an_earlier_run_is_cut_at_its_next_entry(tmp_path: Path) -> None:
+    page = Page(uid=0, hotkey="validator", kept=sys.maxsize)
+    for number in range(KEPT_ENTRIES + 50):
         page.add("accepted", _entry(number))
-    assert page.counts == {"violations": KEPT_REPEATS + 50, "accepted": KEPT_REPEATS + 50}
-    assert page.entries["violations"][0].at_s == 50
-    assert len(page.entries["violations"]) == KEPT_REPEATS
-    assert len(page.entries["accepted"]) == KEPT_REPEATS + 50
+    Ledger(tmp_path / "ledger.json", [page], time_scale=1)
+    restored = restore_page(read_record(tmp_path / "ledger.json"), uid=0, hotkey="validator")
+    restored.add("accepted", _entry(9999))
+    assert len(restored.entries["accepted"]) == KEPT_ENTRIES
+    assert restored.counts["accepted"] == KEPT_ENTRIES + 51
 
 
 def test_readers_see_a_whole_file_while_validators_write_from_threads(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import random
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ class SimulatedValidator:
             rules: None: those of every validator.
         """
         self.neuron = neuron
-        self.page = Page(uid=neuron.uid, hotkey=neuron.hotkey)
+        self.page = Page(uid=neuron.uid, hotkey=neuron.hotkey, kept=sys.maxsize)
         self.registered = {miner}
         self.fault: Fault = behave
         self.lies = self.fails = False
