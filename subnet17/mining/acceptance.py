@@ -46,6 +46,8 @@ DOUBT_MEMORY = 10
 MIN_REJECTIONS = 3
 DOUBT_CHANCE = 0.001
 """A validator is in doubt when an honest one would do what it did with a smaller chance."""
+BELIEVED_TO_TAKE_NOTHING = 0.9
+"""Share that it rejects anyway: above it nothing is submitted any more, and no further rejection comes."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Doubt:
         submitted: Of the last results submitted to it, at most `DOUBT_MEMORY`.
         rejected: How many of them it rejected.
         chance: That an honest validator, of the offset and spread that the others show, rejects as many.
+        skipped: Tasks since its last verdict.
         rejects_anyway: Share of everything that it is believed to reject now, whatever the score.
         others_submitted: Results submitted to other validators with scores like those that it rejected.
         others_accepted: How many of those were accepted.
@@ -87,6 +90,7 @@ class Doubt:
 
     submitted: int
     rejected: int
+    skipped: int
     chance: float
     rejects_anyway: float
     others_submitted: int
@@ -97,11 +101,14 @@ class Doubt:
         """Whether it should be asked no more for a while.
 
         Never one that is only strict: high scores are paid there. Never without others who accept such
-        scores: when all reject them, our own scorer is wrong.
+        scores: when all reject them, our own scorer is wrong. Most of the others must, or we must be sure of
+        this one already: where most validators reject everything, they speak for each other.
         """
-        confirmed = (
-            self.others_accepted >= MIN_REJECTIONS and 2 * self.others_accepted > self.others_submitted
-        )
+        if self.others_accepted < MIN_REJECTIONS:
+            return False
+        if self.rejects_anyway > BELIEVED_TO_TAKE_NOTHING:
+            return self.rejected > 0 and self.rejected + self.skipped >= MIN_REJECTIONS
+        confirmed = 2 * self.others_accepted > self.others_submitted
         unlikely = self.rejected >= MIN_REJECTIONS and self.chance < DOUBT_CHANCE
         return confirmed and unlikely and self.rejects_anyway > 0.5
 
@@ -110,7 +117,8 @@ class Doubt:
         """The evidence, for people."""
         return (
             f"rejected {self.rejected} of the last {self.submitted} results, an honest one would with chance "
-            f"{self.chance:.1e}; others took {self.others_accepted} of {self.others_submitted} such"
+            f"{self.chance:.1e}; it is believed to reject {self.rejects_anyway:.2f} of all; "
+            f"others took {self.others_accepted} of {self.others_submitted} such"
         )
 
 
@@ -200,7 +208,8 @@ class Acceptance:
     def doubt(self, validator: str) -> Doubt:
         """Whether the validator keeps rejecting what it should accept."""
         key = (validator, self._newest.get(validator, ""))
-        judged = self._records.get(key, _Record()).judged[-DOUBT_MEMORY:]
+        record = self._records.get(key, _Record())
+        judged = record.judged[-DOUBT_MEMORY:]
         rejected = [o for o in judged if not o.is_accepted]
         least = min((_bounded(o.score) - _bounded(o.threshold) for o in rejected), default=math.inf)
         like_these = [
@@ -213,6 +222,7 @@ class Acceptance:
         return Doubt(
             submitted=len(judged),
             rejected=len(rejected),
+            skipped=_silent(record.outcomes),
             chance=self._honest_chance(key, judged, len(rejected)),
             rejects_anyway=self._rejects_anyway(key),
             others_submitted=len(like_these),
@@ -281,8 +291,12 @@ class Acceptance:
 
 def _evidence(outcomes: Sequence[Outcome]) -> Evidence:
     verdicts = [_log_likelihood(o) for o in outcomes if o.score is not None]
-    silent = next((i for i, o in enumerate(reversed(outcomes)) if o.score is not None), len(outcomes))
-    return Evidence.of(verdicts, silent=silent)
+    return Evidence.of(verdicts, silent=_silent(outcomes))
+
+
+def _silent(outcomes: Sequence[Outcome]) -> int:
+    """Tasks since the last verdict."""
+    return next((i for i, o in enumerate(reversed(outcomes)) if o.score is not None), len(outcomes))
 
 
 def _log_likelihood(outcome: Outcome) -> Array:

@@ -252,7 +252,10 @@ class Roster:
             state.paid_s = self._clock.monotonic_s()
         elif event in UNPAID:
             self.note_unpaid(state)
-        elif event == "rejected" and (doubt := self._acceptance.doubt(state.neuron.hotkey)).is_set_aside:
+        elif (
+            event in {"rejected", "skipped"}
+            and (doubt := self._acceptance.doubt(state.neuron.hotkey)).is_set_aside
+        ):
             self.set_aside(state, doubt.reason)
 
     def note_unpaid(self, state: ValidatorState) -> None:

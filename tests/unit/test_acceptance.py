@@ -274,3 +274,27 @@ def test_what_is_neither_paid_nor_rejected_lowers_what_a_task_brings_and_says_no
     assert acceptance.probability("other 0", 0.7, THRESHOLD) == pytest.approx(before, abs=0.01)
     page = acceptance.as_json()["v"]
     assert (page["unpaid"], page["skipped"], page["accepted"]) == (16, 0, 0)
+
+
+def test_where_most_validators_lie_each_is_set_aside_after_the_skips_that_belief_forces() -> None:
+    acceptance = among_honest()
+    for liar in range(12):
+        submit(acceptance, f"liar {liar}", 0.0, 3)
+    submit(acceptance, "liar", 0.0, 2)
+    assert not acceptance.doubt("liar").is_set_aside
+    skip(acceptance, "liar", 1)
+    doubt = acceptance.doubt("liar")
+    assert doubt.is_set_aside
+    assert 2 * doubt.others_accepted < doubt.others_submitted
+    for honest in range(4):
+        submit(acceptance, f"other {honest}", 0.0)
+        skip(acceptance, f"other {honest}", 2)
+        assert not acceptance.doubt(f"other {honest}").is_set_aside
+
+
+def test_belief_alone_sets_nobody_aside_when_nobody_accepts() -> None:
+    acceptance = Acceptance()
+    for liar in range(12):
+        submit(acceptance, f"liar {liar}", 0.0, 5)
+        skip(acceptance, f"liar {liar}", 5)
+    assert not any(acceptance.doubt(f"liar {liar}").is_set_aside for liar in range(12))
