@@ -211,9 +211,7 @@ class Workshop:
 
     def _is_hopeless(self, work: _Work) -> bool:
         """Whether nothing that could be made would be submitted."""
-        limits, threshold = self._limits_now, work.assignment.threshold
-        worth = self._outlook(work).worth(BEST_SCORE, threshold, limits, quality_worth=limits.quality_worth)
-        return worth <= 0.0
+        return self._outlook(work).worth(BEST_SCORE, work.assignment.threshold, self.limits) <= 0.0
 
     def _outlook(self, work: _Work) -> Outlook:
         return self._experience.outlook(
