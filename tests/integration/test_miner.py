@@ -321,3 +321,4 @@ async def test_a_line_of_figures_comes_each_interval(tmp_path: Path) -> None:
     for name in ("tasks_processed", "generation_success_rate", "average_generation_s", "last_reward"):
         assert figures[name] == 0
     assert figures["average_local_score"] == 0
+    assert (figures["registered"], "validator" in figures["not_pulling"]) == (None, True)
