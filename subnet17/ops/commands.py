@@ -76,10 +76,9 @@ def carry_out(
 
 def check_run(files: Files, *, local: bool, supervisor: str) -> None:
     """Raises `ConfigError` when a `run` lives that can't do what is to be ordered."""
-    state = files.read_state()
-    if not files.holder.startswith(f"run (pid {state.pid})"):
+    if not files.run_lives:
         return
-    why = ""
+    state, why = files.read_state(), ""
     if state.local != local:
         why = f"it keeps {'a local subnet' if state.local else 'the processes for a public network'}"
     elif supervisor and state.supervisor != supervisor:
@@ -87,7 +86,7 @@ def check_run(files: Files, *, local: bool, supervisor: str) -> None:
     if why:
         raise ConfigError(
             f"mining_orchestrator.py {files.holder} looks after the processes, and {why}: "
-            "stop it first (./stop_mining.sh), or use its own commands (mining_orchestrator.py start)"
+            "stop it first (./stop_mining.sh), or leave the start to it (mining_orchestrator.py start)"
         )
 
 

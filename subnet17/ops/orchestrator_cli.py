@@ -145,12 +145,13 @@ def _command(
         given: Names of processes; None for all.
         local: With a local subnet; where processes are named or it is None, as it was last time.
     """
-    as_before = Files(settings).read_state().local
-    local = as_before if given or local is None else local
+    files = Files(settings)
+    if given or local is None or (not local and files.run_lives):
+        local = files.read_state().local
     known = [p.name for p in list_processes(settings, local=local)]
     names = [find_name(name, known) for name in given] if given else known
     done = carry_out(change, names, settings, local=local)
-    Console().print(asyncio.run(make_report(settings, Files(settings))).as_table())
+    Console().print(asyncio.run(make_report(settings, files)).as_table())
     return EXIT_OK if done else EXIT_FAILURE
 
 

@@ -149,6 +149,11 @@ class Files:
                 return (self.folder / "lock").read_text() or "another process"
             return "another process"
 
+    @property
+    def run_lives(self) -> bool:
+        """Whether a `run` acts now, whose state this is."""
+        return self.holder == f"run (pid {self.read_state().pid})"
+
     def end_holder(self) -> bool:
         """Asks the process that acts now to end; returns whether there was one."""
         named = re.search(r"\(pid (\d+)\)$", self.holder)
