@@ -99,8 +99,9 @@ def failing(work: Callable[..., Any], stage: str) -> Callable[..., Any]:
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
         if fault == "hang":
             time.sleep(600)
-        if fault == "slow":
-            time.sleep(1.5)
+        if fault.startswith("until "):
+            while not Path(fault.removeprefix("until ")).exists():
+                time.sleep(0.05)
         if fault == "bug":
             raise KeyError("a bug")
         return work(*args, **kwargs)
@@ -217,8 +218,11 @@ async def test_the_duel_view_is_a_grid(client: httpx.AsyncClient) -> None:
 
 
 @on_one_loop
-async def test_refusals_and_conversions_do_not_wait_for_the_judge(client: httpx.AsyncClient) -> None:
-    slow = asyncio.create_task(client.post(TEXT, json=body_of(prompt="score: slow")))
+async def test_refusals_and_conversions_do_not_wait_for_the_judge(
+    client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    flag = tmp_path / "go_on"
+    slow = asyncio.create_task(client.post(TEXT, json=body_of(prompt=f"score: until {flag}")))
     await asyncio.sleep(0.3)
     refused = await verdict_of(client, write_ply(make_ball(6999)))
     assert [reason["code"] for reason in refused["reasons"]] == ["too_few_splats"]
@@ -227,6 +231,7 @@ async def test_refusals_and_conversions_do_not_wait_for_the_judge(client: httpx.
     converted = await client.post(CONVERT, json={"data": base64.b64encode(box).decode(), "splats": 8000})
     assert converted.status_code == 200 and converted.headers["X-Splats"] == "8000"
     assert not slow.done(), "the judge was still at work"
+    flag.touch()
     assert (await slow).status_code == 200
 
 
