@@ -82,7 +82,8 @@ put() {
 }
 
 run_lives() {
-    "$(chosen_python)" mining_orchestrator.py status --json 2>/dev/null | grep -q '"orchestrator": "run (pid'
+    { "$(chosen_python)" mining_orchestrator.py status --json 2>/dev/null || true; } | # 1: not all are healthy
+        grep -q '"orchestrator": "run (pid'
 }
 
 # Sets up and starts what is in place. The lock is not passed on: a daemon would hold it for ever.
@@ -97,6 +98,7 @@ bring_up() {
 go_back() { # $1: what failed, $2: where to
     trap '' INT TERM # going back is finished
     say "$1: going back to $2" >&2
+    if [ "$start" = yes ]; then $STOP 9>&- || true; fi # what the new version has started
     { put "$2" && bring_up; } || { say "the old version does not come up either: see above" >&2; exit 3; }
     say "the version of before is in place again" >&2
     exit 1

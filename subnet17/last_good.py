@@ -21,12 +21,19 @@ STARTED_VARIABLE = "SUBNET17_SETTINGS"
 
 
 def keep(sources: Sources | None = None) -> None:
-    """Keeps the file as it is now, if it can be used. Neither a full disk nor a read-only one is an error."""
-    sources = sources or Sources()
+    """Keeps the file as it is now, if it can be used. Neither a full disk nor a read-only one is an error.
+
+    Args:
+        sources: Of a process that follows the file. None: of a start by hand, which may also mean that there
+            is no file, or nothing in it: a process takes both for a file that is being written.
+    """
+    by_hand, sources = sources is None, sources or Sources()
     with suppress(ConfigError, OSError):
         content = sources.read()
         sources.combine(content)
         path = _path(sources)
+        if is_blank(content) and not by_hand:
+            return
         if content is None:
             path.unlink(missing_ok=True)
             return
@@ -37,6 +44,11 @@ def keep(sources: Sources | None = None) -> None:
         with open(new, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(content)
         new.replace(path)
+
+
+def is_blank(content: bytes | None) -> bool:
+    """Whether there is no file, or nothing in it."""
+    return content is None or not content.strip()
 
 
 def recall(sources: Sources) -> Settings | None:

@@ -74,11 +74,13 @@ class SettingsFollower:
         self._keep()
 
     def _begin(self) -> Settings:
+        kept = last_good.recall(self._sources) if self._is_supervised else None
         try:
             self._content = self._sources.read()
+            if kept is not None and last_good.is_blank(self._content):
+                raise ConfigError(f"{self._sources.path} is {'gone' if self._content is None else 'empty'}")
             return self._sources.combine(self._content)
         except ConfigError as error:
-            kept = last_good.recall(self._sources) if self._is_supervised else None
             if kept is None:
                 raise
             self._content = error.message if self._content is None else self._content
@@ -159,7 +161,7 @@ class SettingsFollower:
             return error.message
         if content is None and self._content is not None:
             return f"{self._sources.path} is gone"
-        if content is not None and not content.strip() and self._content is not None:
+        if content is not None and last_good.is_blank(content) and self._content is not None:
             return f"{self._sources.path} is empty"  # most likely its writer has only begun
         return content
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from subnet17 import last_good
 from subnet17.errors import ConfigError, S17Error
@@ -20,6 +21,8 @@ from subnet17.ops.orchestrator_status import make_report
 from subnet17.ops.processes import Process, list_processes
 from subnet17.ops.state import Files, Orders, State
 from subnet17.settings import Settings
+
+R = TypeVar("R")
 
 POLL_S = 0.2
 
@@ -67,8 +70,8 @@ def carry_out(
     timeout_s = _time_to_settle_s(settings, names)
     if not (files.holder and _wait_done(files, orders, names, timeout_s)):
         open_log(settings)
-        doing = _obey(settings, files, orders, local=local, supervisor=supervisor, timeout_s=timeout_s)
-        if not asyncio.run(doing):
+        doing = _obey(settings, files, local=local, supervisor=supervisor, timeout_s=timeout_s)
+        if not run_to_end(doing):
             print(f"error: not settled after {timeout_s:.0f} s", file=sys.stderr)  # noqa: T201
     report = asyncio.run(make_report(settings, files))
     return report.all_are("down" if set(names) <= orders.stopped else "healthy", names)
@@ -120,21 +123,30 @@ def _waiting_for(state: State, orders: Orders, names: Sequence[str], holder: str
     return ", ".join(f"{n} ({state.of(n).doing})" for n in names if not state.is_settled([n]))
 
 
-async def _obey(
-    settings: Settings,
-    files: Files,
-    orders: Orders,
-    *,
-    local: bool,
-    supervisor: str,
-    timeout_s: float,
-) -> bool:
+async def _obey(settings: Settings, files: Files, *, local: bool, supervisor: str, timeout_s: float) -> bool:
+    """Carries out the orders as they are once nobody else acts: ours may have been withdrawn by then."""
     processes = list_processes(settings, local=local)
     wanted = supervisor or settings.operations.supervisor
     with files.acting("a command"):
         chosen = await choose_supervisor(settings, processes, local=local, wanted=wanted)
         orchestrator = Orchestrator(settings, processes, supervisor=chosen, files=files, local=local)
-        return await orchestrator.obey(orders, timeout_s)
+        return await orchestrator.obey(files.read_orders(), timeout_s)
+
+
+def run_to_end(doing: Coroutine[Any, Any, R]) -> R:
+    """Runs it; an error of ours out of a group of tasks is raised as itself."""
+    try:
+        return asyncio.run(doing)
+    except ExceptionGroup as group:
+        ours, others = group.split(S17Error)
+        if ours is None or others is not None:
+            raise
+        raise _first_leaf(ours) from None
+
+
+def _first_leaf(group: ExceptionGroup[S17Error]) -> S17Error:
+    first = group.exceptions[0]
+    return _first_leaf(first) if isinstance(first, ExceptionGroup) else first
 
 
 def stop_all() -> bool:
@@ -148,19 +160,34 @@ def stop_all() -> bool:
     settings, why = settings_to_look_with()
     files = Files(settings)
     try:
-        files.order(lambda orders: orders.stopped.clear())
+        files.order(_to_forget)
     except OSError as error:
         print(f"warning: can't write to {files.folder}: {error.strerror}", file=sys.stderr)  # noqa: T201
     processes = list_processes(settings, local=True)
-    was_running = files.end_holder()
-    deadline_s = time.monotonic() + 2 * settings.operations.kill_timeout_s * len(processes)
-    while files.holder and time.monotonic() < deadline_s:
-        time.sleep(POLL_S)
+    was_running = _end_others(files, 2 * settings.operations.kill_timeout_s * len(processes))
     open_log(settings)
-    stopped = asyncio.run(_stop_rest(settings, processes, files))
+    stopped = run_to_end(_stop_rest(settings, processes, files))
     print("stopped all" if stopped or was_running else "nothing of ours was running")  # noqa: T201
     guessed = bool(why) and not last_good.is_kept()
     return bool(stopped or was_running or not guessed)
+
+
+def _to_forget(orders: Orders) -> None:
+    """What was ordered and is not done yet: a command that waits for its turn finds nothing left to do."""
+    orders.stopped.clear()
+    orders.starts.clear()
+    orders.restarts.clear()
+
+
+def _end_others(files: Files, within_s: float) -> bool:
+    """Ends whoever acts, one after the other; returns whether there was one."""
+    ended: set[str] = set()
+    deadline_s = time.monotonic() + within_s
+    while (holder := files.holder) and time.monotonic() < deadline_s:
+        if holder not in ended and files.end_holder():
+            ended.add(holder)
+        time.sleep(POLL_S)
+    return bool(ended)
 
 
 async def _stop_rest(settings: Settings, processes: list[Process], files: Files) -> list[str]:

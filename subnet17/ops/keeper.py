@@ -21,7 +21,7 @@ from subnet17.ops.crash_loops import CrashLimits
 from subnet17.ops.health import Health, Probe, make_probe
 from subnet17.ops.preflight import check_ports
 from subnet17.ops.processes import GENERATION, VALIDATION, Process, log_files_of
-from subnet17.ops.state import Doing, ProcessState
+from subnet17.ops.state import Checked, Doing, ProcessState
 from subnet17.ops.supervisor import Seen, Supervisor
 from subnet17.settings import OperationsTable, Settings
 
@@ -85,6 +85,8 @@ class Keeper:
 
     def follow(self, operations: OperationsTable) -> None:
         """Checks by changed settings from now on."""
+        if operations == self._settings.operations:
+            return  # a new probe forgets since when nothing has moved
         self._settings = self._settings.model_copy(update={"operations": operations})
         self._limits = CrashLimits.of(operations)
         if self._probe is not None:
@@ -241,6 +243,7 @@ class Keeper:
         self.process, self._settings = self._describe()
         self._healthy_since_s = self._not_ready_since_s = None
         self._probe = make_probe(self.process, self._settings, self._client)
+        self._state.checked = Checked(pid=pid, host=self.process.host, port=self.process.port)
 
     def _is_starting(self, pid: int) -> bool:
         """Whether it may still be silent: it was never healthy, and its time to start is not over."""

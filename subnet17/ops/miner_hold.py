@@ -5,11 +5,14 @@ Each request holds for a while only and is renewed: a miner whose monitor is gon
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import httpx
 
+from subnet17.errors import ConfigError
 from subnet17.log import get_logger
 from subnet17.ops.limits import Relief
-from subnet17.settings import Settings, base_url
+from subnet17.settings import Settings, base_url, load_settings
 
 log = get_logger()
 
@@ -27,11 +30,10 @@ class MinerHold:
     """
 
     def __init__(self, settings: Settings, *, hold_for_s: float) -> None:
-        self._url = base_url(settings.miner.host, settings.miner.port)
+        self._miner = settings.miner
         self.hold_for_s = hold_for_s
-        headers = {"X-API-Key": settings.miner.api_key} if settings.miner.api_key else {}
         # a proxy of the environment is for the outside, not for our own processes
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, headers=headers, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
         self._holding = False
         self._failed = False
 
@@ -65,12 +67,18 @@ class MinerHold:
         await self._client.aclose()
 
     async def _post(self, path: str, body: dict[str, object]) -> bool:
+        url = base_url(self._miner.host, self._miner.port)
+        headers = {"X-API-Key": self._miner.api_key} if self._miner.api_key else {}
         try:
-            reply = await self._client.post(self._url + path, json=body)
+            reply = await self._client.post(url + path, json=body, headers=headers)
             why = "" if reply.is_success else f"status {reply.status_code}"
+            is_another = reply.status_code == httpx.codes.UNAUTHORIZED
         except httpx.HTTPError as error:
-            why = type(error).__name__
+            why, is_another = type(error).__name__, True
         if why and not self._failed:
             log.warning("the miner can't be asked to hold", path=path, reason=why)
         self._failed = bool(why)
+        if is_another:  # a miner that was started since may listen elsewhere, or ask for another key
+            with suppress(ConfigError):
+                self._miner = load_settings().miner
         return not why

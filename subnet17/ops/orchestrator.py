@@ -14,13 +14,14 @@ from functools import partial
 
 import httpx
 
+from subnet17 import last_good
 from subnet17.errors import ConfigError, PeerError
 from subnet17.log import get_logger
 from subnet17.ops.keeper import Keeper
 from subnet17.ops.processes import Process, list_processes, stop_order
 from subnet17.ops.state import Files, Orders
 from subnet17.ops.supervisor import Supervisor
-from subnet17.settings import Settings, load_settings
+from subnet17.settings import Settings, Sources, load_settings
 
 log = get_logger()
 
@@ -159,11 +160,11 @@ class Orchestrator:
         return [name for name in earlier if name in starting | self._restarting]
 
     def _describe(self, name: str) -> tuple[Process, Settings]:
-        """A process and the settings that it reads when it starts now: the file may have changed."""
+        """A process and the settings that it would start with now: the file may have changed, or be bad."""
         try:
             settings = load_settings()
         except ConfigError:
-            settings = self._settings
+            settings = last_good.recall(Sources()) or self._settings
         return {p.name: p for p in list_processes(settings, local=self.state.local)}[name], settings
 
     async def _release(self, names: list[str]) -> None:
@@ -217,6 +218,7 @@ class Orchestrator:
             restart=[p.name for p in restarted],
         )
         stopped = [p for p in self._processes if p.name in orders.stopped]
+        await self._release([p.name for p in stopped])  # also what waits, or is put aside
         running = await self._supervisor.look()
         self._restarting = {p.name for p in restarted}
         await self.stop([p for p in stopped if p.name in running] + restarted)

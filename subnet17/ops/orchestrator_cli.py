@@ -21,6 +21,7 @@ from subnet17.ops.at_work import choose_supervisor
 from subnet17.ops.commands import (
     Change,
     carry_out,
+    run_to_end,
     settings_to_look_with,
     stop_all,
     to_restart,
@@ -36,7 +37,7 @@ from subnet17.ops.state import Files
 from subnet17.ops.tuning.watch import profile_watchers
 from subnet17.ops.uptime import UptimeWatch
 from subnet17.reload import SettingsFollower
-from subnet17.settings import Settings, load_settings
+from subnet17.settings import Settings, Sources, load_settings
 from subnet17.settings_uses import ORCHESTRATOR
 
 EXIT_OK = 0
@@ -62,7 +63,7 @@ def run(local: Local = False) -> int:
     last_good.keep()
     open_log(follower.current)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal may go, the work goes on
-    return asyncio.run(_run(follower, local=local))
+    return run_to_end(_run(follower, local=local))
 
 
 @cli.command()
@@ -123,7 +124,7 @@ async def _run(follower: SettingsFollower, *, local: bool) -> int:
                 *profile_watchers(settings),
             ],
         )
-        for follow in (monitor.follow, orchestrator.follow, lambda _: last_good.keep()):
+        for follow in (monitor.follow, orchestrator.follow, lambda _: last_good.keep(Sources())):
             follower.add(follow)
         await orchestrator.run(ending)
         log.info("orchestrator ends")
@@ -169,22 +170,12 @@ def main(arguments: list[str] | None = None) -> int:
         return int(command.main(arguments, prog_name="mining_orchestrator.py", standalone_mode=False) or 0)
     except (S17Error, OSError) as error:
         return _tell(error)
-    except ExceptionGroup as group:
-        ours, others = group.split(S17Error)
-        if others is None and ours is not None:
-            return max(_tell(error) for error in _leaves(ours))
-        log.exception("the orchestrator broke; the processes go on")
-        return EXIT_FAILURE
     except Exception as error:
         if (show := getattr(error, "show", None)) is not None:  # a usage error of the command line itself
             show()
             return EXIT_USAGE
         log.exception("the orchestrator broke; the processes go on")
         return EXIT_FAILURE
-
-
-def _leaves(group: ExceptionGroup[S17Error]) -> list[S17Error]:
-    return [leaf for e in group.exceptions for leaf in (_leaves(e) if isinstance(e, ExceptionGroup) else [e])]
 
 
 def _tell(error: S17Error | OSError) -> int:

@@ -41,7 +41,9 @@ class _Copied:
 
 
 def open_log(settings: Settings) -> None:
-    """Copies stderr into the file from now on, and logs as the settings say."""
+    """Copies stderr into the file from now on, and logs as the settings say. Once in a process."""
+    if isinstance(sys.stderr, _Copied):
+        return
     path = _path(settings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

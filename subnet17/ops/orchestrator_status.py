@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import httpx
@@ -137,6 +137,8 @@ def _forget_what_was_under_way(state: State) -> None:
 
 async def _row(process: Process, seen: Seen | None, state: State, client: httpx.AsyncClient) -> Row:
     kept = state.processes.get(process.name, ProcessState())
+    if seen is not None and seen.pid and kept.checked.pid == seen.pid:
+        process = replace(process, host=kept.checked.host, port=kept.checked.port)
     status, note = await _judge(process, seen, kept, client)
     last = process.port + process.ports - 1
     ports = f"{process.port}" if process.ports == 1 else f"{process.port}-{last}"

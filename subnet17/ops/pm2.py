@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,10 @@ def _as_app(row: dict[str, Any]) -> Pm2App:
     )
 
 
-def start_apps(names: list[str], *, local: bool) -> None:
-    """Starts these apps of ecosystem.config.js."""
-    _call("start", "ecosystem.config.js", "--only", ",".join(names), local=local)
+def start_app(name: str, *, local: bool) -> None:
+    """Starts an app of ecosystem.config.js, by the last good settings where mining.toml can't be used."""
+    env = {STARTED_VARIABLE: "pm2"} | ({LOCAL_FLAG: "1"} if local else {})
+    _call("start", "ecosystem.config.js", "--only", name, env=env)
 
 
 def stop_app(name: str, kill_timeout_s: float) -> None:
@@ -133,13 +135,12 @@ def end_daemon() -> None:
     _call("kill")
 
 
-def _call(*args: str, local: bool = False, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
-    env = dict(os.environ) | ({LOCAL_FLAG: "1"} if local else {})
+def _call(*args: str, env: Mapping[str, str] | None = None, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program with our own names
             [find_pm2(), *args],
             cwd=PROJECT_ROOT,
-            env=env,
+            env={**os.environ, **(env or {})},
             capture_output=True,
             text=True,
             timeout=timeout_s,

@@ -15,9 +15,17 @@ from dataclasses import dataclass
 
 from subnet17 import settings_uses
 from subnet17.errors import ConfigError, S17Error
-from subnet17.last_good import STARTED_VARIABLE
+from subnet17.last_good import STARTED_VARIABLE, recall
 from subnet17.log_files import LOG_FILES_VARIABLE
-from subnet17.settings import LIVE, PROJECT_ROOT, SHORT_NAMES, Settings, base_url, load_settings
+from subnet17.settings import (
+    LIVE,
+    PROJECT_ROOT,
+    SHORT_NAMES,
+    Settings,
+    Sources,
+    base_url,
+    load_settings,
+)
 from subnet17.settings_sources import CONFIG_VARIABLE, PREFIX
 
 GENERATION = "generation-server"
@@ -204,8 +212,12 @@ def main() -> int:
     try:
         settings = load_settings()
     except S17Error as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
+        # a start by hand asks for a file that is right; a supervisor brings back what has run
+        kept = recall(Sources()) if STARTED_VARIABLE in os.environ else None
+        if kept is None:
+            print(f"error: {error}", file=sys.stderr)  # noqa: T201
+            return 2
+        settings = kept
     apps = [as_pm2_app(process, settings) for process in list_processes(settings, local=local)]
     print(json.dumps(apps, indent=2))  # noqa: T201
     return 0

@@ -38,6 +38,14 @@ Doing = Literal["down", "waiting", "starting", "healthy", "failing", "restarting
 SETTLED: frozenset[Doing] = frozenset({"down", "healthy", "aside"})
 
 
+class Checked(BaseModel):
+    """Where a process is asked: its settings may have changed since it started."""
+
+    pid: int = 0
+    host: str = ""
+    port: int = 0
+
+
 class ProcessState(BaseModel):
     """One process as the orchestrator sees it.
 
@@ -47,6 +55,7 @@ class ProcessState(BaseModel):
         crashes: Its failures.
         restarts: All restarts since the state was made, by the supervisor or by the orchestrator.
         proved_pid: The process that was healthy last: it is not given the time of a start again.
+        checked: The process that is checked.
     """
 
     doing: Doing = "down"
@@ -54,6 +63,7 @@ class ProcessState(BaseModel):
     crashes: CrashRecord = Field(default_factory=CrashRecord)
     restarts: int = 0
     proved_pid: int = 0
+    checked: Checked = Field(default_factory=Checked)
 
 
 class State(BaseModel):

@@ -162,7 +162,7 @@ class Pm2Supervisor:
             settings.log_dir.mkdir(parents=True, exist_ok=True)
             if process.name in self._list_apps():
                 pm2.delete_app(process.name, self._kill_timeout_s)
-            pm2.start_apps([process.name], local=self._local)
+            pm2.start_app(process.name, local=self._local)
 
         await self._change(start)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from subnet17 import last_good
+from subnet17 import settings as settings_module
 from subnet17.errors import ConfigError
 from subnet17.reload import SettingsFollower
 from subnet17.settings import load_settings
@@ -91,6 +92,29 @@ def test_what_a_supervisor_starts_anew_goes_by_the_last_good_file_until_it_is_me
     follower = SettingsFollower(MINER)
     assert follower.current.miner.max_candidates == 7
     assert "can't read" in str(follower.as_json()["error"])
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("blank", ["", " \n", None])
+def test_a_file_that_is_being_written_is_none_for_what_a_supervisor_starts_anew(
+    blank: str | None, named: bool, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not named:
+        monkeypatch.delenv("S17_CONFIG")
+        monkeypatch.setattr(settings_module, "PROJECT_ROOT", config.parent)
+    last_good.keep()
+    monkeypatch.setenv(last_good.STARTED_VARIABLE, "abc")
+    if blank is None:
+        config.unlink()
+    else:
+        config.write_text(blank)
+    for _ in range(2):  # the first one keeps nothing in its place
+        follower = SettingsFollower(MINER)
+        assert follower.current.miner.port == 9001
+        assert str(config) in str(follower.as_json()["error"])
+    monkeypatch.delenv(last_good.STARTED_VARIABLE)
+    if blank is not None or not named:
+        assert SettingsFollower(MINER).current.miner.port == 8095  # by hand it is what it says
 
 
 def test_a_start_by_hand_asks_for_a_file_that_is_right(config: Path) -> None:

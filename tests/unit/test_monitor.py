@@ -177,6 +177,18 @@ async def test_the_miners_own_page_does_what_it_is_asked() -> None:
         await asked.aclose()
 
 
+async def test_a_miner_that_was_started_elsewhere_is_found(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = MinerHold(Settings.model_validate({"miner": {"port": 9}}), hold_for_s=60)
+    monkeypatch.setenv("S17_MINER__PORT", str(page.port))  # as a changed file would
+    monkeypatch.setenv("S17_MINER__API_KEY", "k")
+    assert not await asked.ask(Relief.NO_NEW_TASKS, "disk is full")
+    assert await asked.ask(Relief.NO_NEW_TASKS, "disk is full")
+    assert page.asked[-1][1]["key"]
+    await asked.aclose()
+
+
 async def test_the_watch_ends_well_when_told_to(tmp_path: Path) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("S17_")} | {
         "S17_OPERATIONS__DATA_DIR": str(tmp_path),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -157,6 +158,27 @@ async def test_the_miner_starts_also_when_an_order_replaces_what_it_waits_for(
         await house.wait_until_is(generation_server="down", subnet17_miner="healthy")
 
 
+@pytest.mark.parametrize("state", ["waiting", "aside"])
+async def test_a_stop_counts_also_for_what_does_not_run(state: str, folder: Path, machine: Machine) -> None:
+    machine.health[GENERATION if state == "waiting" else MINER] = LOADING
+    async with running(House(folder, machine, crash_loop_pause_s=0.3)) as house:
+        if state == "aside":
+            await house.wait_until_is(subnet17_miner="starting")
+            crashes = house.orchestrator.state.of(MINER).crashes
+            crashes.failed_s = [time.time()] * 5
+            await house.wait_until_is(subnet17_miner="aside")
+        else:
+            await house.wait_until_is(generation_server="starting", subnet17_miner="waiting")
+        started = machine.done.count(("start", MINER))
+        house.order(commands.to_stop, MINER)
+        await house.wait_until_is(subnet17_miner="down")
+        machine.health.clear()
+        await house.wait_until_is(generation_server="healthy")
+        await asyncio.sleep(0.5)  # the pause is over
+        assert house.doing()[MINER] == "down"
+        assert machine.done.count(("start", MINER)) == started
+
+
 async def test_a_later_stop_outdoes_a_start_that_is_still_to_be_done(folder: Path, machine: Machine) -> None:
     async with running(House(folder, machine)) as house:
         await house.wait_until_is(subnet17_miner="healthy")
@@ -210,6 +232,36 @@ async def test_what_a_changed_file_started_is_not_started_again_by_the_next_run(
     assert [what for what in machine.done if what[0] == "start"] == []
 
 
+async def test_a_command_that_waited_for_its_turn_does_not_do_what_was_withdrawn(
+    folder: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(folder, machine)
+
+    async def choose(*_: object, **__: object) -> Machine:
+        return machine
+
+    monkeypatch.setattr(commands, "choose_supervisor", choose)
+    for withdrawn in (False, True):
+        machine.done.clear()
+        house.order(commands.to_restart, GENERATION)
+        if withdrawn:
+            house.files.order(commands._to_forget)
+        doing = commands._obey(house.settings, house.files, local=False, supervisor="", timeout_s=10)
+        assert await doing
+        assert ("start", GENERATION) in machine.done or withdrawn
+    assert machine.done == []
+
+
+def test_an_error_of_ours_in_a_group_of_tasks_is_told_as_itself() -> None:
+    async def fail() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(10))
+            raise PeerError("pm2 did not answer")
+
+    with pytest.raises(PeerError, match="did not answer"):
+        commands.run_to_end(fail())
+
+
 async def test_changed_checks_are_followed(folder: Path, machine: Machine) -> None:
     async with running(House(folder, machine, health_failures=100)) as house:
         await house.wait_until_is(subnet17_miner="healthy")
@@ -245,6 +297,8 @@ def test_each_key_that_keepers_follow_reaches_them() -> None:
         kept.follow(settings.operations)
         assert made == []  # there is no process yet
         kept._probe = object()  # type: ignore[assignment]
+        kept.follow(settings.operations)
+        assert made == []  # nothing has changed: the probe remembers since when nothing moves
         changed = settings.operations.model_copy(
             update=dict.fromkeys(KEEPERS_KEYS, 9)  # bounds don't matter here
         )

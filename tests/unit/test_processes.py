@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
+from subnet17 import last_good
 from subnet17.log_files import LOG_FILES_VARIABLE
-from subnet17.ops.processes import as_pm2_app, fingerprint, list_processes
+from subnet17.ops.processes import as_pm2_app, fingerprint, list_processes, main
 from subnet17.settings import PROJECT_ROOT, Settings
 
 
@@ -72,3 +76,22 @@ def test_a_live_key_of_the_environment_is_not_followed(
     now = fingerprint(generation, Settings()), fingerprint(validation, Settings())
     assert (now[0] != before[0]) == variable.startswith("S17_")
     assert now[1] == before[1]
+
+
+def test_what_pm2_is_told_to_start_again_goes_by_the_last_good_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "mining.toml"
+    config.write_text('[operations]\nlog_dir = "/there"\n')
+    monkeypatch.setattr(last_good, "FOLDER", tmp_path / "kept")
+    monkeypatch.setenv("S17_CONFIG", str(config))
+    monkeypatch.setattr(sys, "argv", ["processes"])
+    last_good.keep()
+    config.write_text("[generation]\nprofil = 1\n")
+    assert main() == 2  # by hand
+    assert "did you mean profile?" in capsys.readouterr().err
+    monkeypatch.setenv(last_good.STARTED_VARIABLE, "pm2")
+    assert main() == 0
+    assert json.loads(capsys.readouterr().out)[0]["out_file"] == "/there/validation-server.out.log"
+    shutil.rmtree(tmp_path / "kept")
+    assert main() == 2

@@ -135,7 +135,7 @@ def test_the_newest_signed_version_is_set_up_and_started(world: World) -> None:
 PYTHON = """#!/bin/sh
 [ "$1" = mining_orchestrator.py ] || exit 1
 case "$2" in
-    status) [ ! -e "$HOME/run" ] || echo '"orchestrator": "run (pid 7)",' ;;
+    status) [ ! -e "$HOME/run" ] || echo '"orchestrator": "run (pid 7)",'; exit 1 ;;
     run) touch "$HOME/run"; echo "run $(cat VERSION)" >>"$HOME/done" ;;
 esac
 """
