@@ -18,7 +18,7 @@ types:  ## mypy, strict
 	$(PYTHON) -m mypy
 
 test:  ## the whole CPU suite
-	$(PYTHON) -m pytest -n 2 --dist loadfile
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 format:  ## rewrite in the project's style
 	$(PYTHON) -m ruff format .

@@ -9,4 +9,4 @@ python="$(chosen_python)"
 "$python" -m ruff check .
 "$python" -m mypy
 # Two at a time, file by file: many tests wait for processes. -n 0 runs all in one process.
-exec "$python" -m pytest -n 2 --dist loadfile "$@"
+exec "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
