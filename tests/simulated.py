@@ -160,6 +160,7 @@ class SimulatedServers:
         self._made = 0
         self.made: list[tuple[str, int]] = []
         self.candidate_s = self.candidate_late_s = generation_s + 0.3
+        self.scorer = "reference"
         self.generation = self.validation = SimpleNamespace(endpoints=[])
 
     async def check(self) -> None:

@@ -74,6 +74,11 @@ class Servers:
         await self._client.aclose()
 
     @property
+    def scorer(self) -> str:
+        """What the validation server says it scores with; empty before it was asked."""
+        return next((e.identity for e in self.validation.endpoints if e.identity), "")
+
+    @property
     def candidate_s(self) -> float:
         """What generation and validation of one candidate take, as measured."""
         generation_s = self.generation.speed_s or self._settings.miner.target_generation_time

@@ -217,7 +217,7 @@ class Workshop:
         return self._experience.outlook(
             work.assignment,
             work.scores,
-            scorer=work.best[1].scorer if work.best else "",
+            scorer=work.best[1].scorer if work.best else self._servers.scorer,
             others_waiting=self._others_waiting(),
         )
 

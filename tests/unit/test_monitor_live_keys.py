@@ -20,7 +20,7 @@ from subnet17.reload import SettingsFollower
 from subnet17.settings import LIVE, OperationsTable
 from subnet17.settings_uses import ORCHESTRATOR, list_keys
 from tests.config_files import write_config
-from tests.unit.test_orchestrator import KEEPERS_KEYS
+from tests.unit.test_orders import KEEPERS_KEYS
 
 
 class Still(Machine):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from subnet17.errors import UnavailableError
 from subnet17.gpu.weight_files import fault_of
 from subnet17.gpu.weights import PINNED, resolve_weights
+from subnet17.log import configure_logging
 from subnet17.settings import ValidationTable
 
 PATTERNS = ("config.json", "*.safetensors", "*.json")
@@ -152,6 +153,7 @@ def test_a_revision_of_the_settings_wins(folder: Path) -> None:
 
 
 def test_an_unpinned_repository_is_warned_about(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(service="test")  # onto what is captured now
     hub = FakeHub(folder, folder)
     resolve_weights("owner/name", patterns=PATTERNS, required=REQUIRED, fetch=hub)
     assert hub.calls[0]["revision"] is None

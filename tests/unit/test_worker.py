@@ -45,6 +45,7 @@ class ScriptedServers:
     """Scores candidates from a list: a figure, or an exception. Every one takes a second."""
 
     candidate_s = candidate_late_s = 1.0
+    scorer = "reference"
     trouble = ""
 
     def __init__(self, clock: HeldClock, answers: list[Any]) -> None:
