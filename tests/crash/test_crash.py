@@ -31,7 +31,7 @@ async def test_a_kill_at_any_state_loses_no_result_and_pays_none_twice(tmp_path:
     assert found.kills == dict.fromkeys(AIMS, 2 * KILLS // len(AIMS))
     assert found.lost == found.regenerated == found.accepted_twice == found.violations == 0
     assert found.unfinished == 0
-    # The trial itself works: deaths came all over the way of a task (a busy machine sees a line late, and kills
-    # a state further on), and there was something to lose.
+    # The trial itself works: deaths came all over the way of a task (a busy machine sees a line late, and
+    # kills a state further on), and there was something to lose.
     assert sum(bool(found.died_after[state]) for state in STATES) >= len(STATES) - 1, found.died_after
     assert found.accepted >= KILLS / 2

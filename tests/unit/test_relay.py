@@ -24,7 +24,7 @@ from subnet17.errors import (
     StageError,
 )
 from subnet17.serving import jobs as jobs_module
-from subnet17.serving.handoff import PREFIX, SHARED_MEMORY
+from subnet17.serving.handoff import SHARED_MEMORY
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.relay import Relay, RelayPool
 from subnet17.serving.workers import WorkerPool
@@ -200,8 +200,9 @@ async def test_a_device_lost_at_the_back_ends_the_server() -> None:
 
 
 async def test_nothing_is_left_in_shared_memory_after_closing() -> None:
-    before = set(SHARED_MEMORY.glob(f"{PREFIX}*"))
     async with running() as pool:
         await pool.run(JOB, "all", timeout_s=20)
-        assert len(set(SHARED_MEMORY.glob(f"{PREFIX}*")) - before) == 1
-    assert set(SHARED_MEMORY.glob(f"{PREFIX}*")) <= before
+        assert pool._folders is not None
+        (folder, *_) = pool._folders.paths
+        assert folder.is_relative_to(SHARED_MEMORY) and folder.is_dir()
+    assert not folder.exists()
