@@ -15,6 +15,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from typing import Any, TypeVar
 
+from pebble import CONSTS
+
 from subnet17.deadline import Deadline
 from subnet17.errors import DeviceLostError, S17Error, UnavailableError
 from subnet17.log import LogStyle, configure_logging, get_logger, log_style, set_log_level
@@ -29,6 +31,9 @@ MAX_NEWS_BYTES = 4000
 """Up to PIPE_BUF (4096) a write is whole or not done at all: workers share a pipe without a lock."""
 IDLE_JOB_S = 24 * 3600.0
 """Deadline where no job runs."""
+LOCK_TIMEOUT_S = 5.0
+"""Workers take turns to fetch jobs, under a lock. Where one was killed just then the next ones wait so long
+for it, and end; after two the pool is made anew."""
 FOLLOW_S = 1.0
 """Between two looks of an idle worker at the settings."""
 
@@ -90,6 +95,7 @@ _followers: list[Callable[[Settings], None]] = []
 def prepare(preparation: Preparation) -> None:
     """Runs first in a new worker."""
     global _load, _connection, _board  # noqa: PLW0603 - one per process, written once
+    CONSTS.channel_lock_timeout = LOCK_TIMEOUT_S
     style = preparation.style
     configure_logging(service=preparation.service, level=style.level, form=style.form)
     threading.Thread(target=_die_with_parent, daemon=True).start()

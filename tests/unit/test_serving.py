@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -417,12 +418,27 @@ async def test_news_that_nobody_reads_never_block_a_worker(pool: WorkerPool) -> 
     assert pool.news[0]["models"] == ["m" * 3000]
 
 
+def die_while_fetching() -> None:
+    """As killed in the moment in which it fetched a job: nobody lets go of the lock for that any more."""
+    mutex = next(thing for thing in gc.get_objects() if type(thing).__name__ == "ChannelMutex")
+    mutex.reader_mutex.acquire()
+    os._exit(3)
+
+
+async def test_a_worker_that_dies_while_it_fetches_a_job_does_not_stop_the_others_for_long(
+    pool: WorkerPool,
+) -> None:
+    with pytest.raises(StageError):
+        await pool.run(die_while_fetching, timeout_s=10)
+    assert await pool.run(echo, 1, timeout_s=50) == 1
+
+
 async def test_a_worker_that_dies_idle_is_replaced_and_costs_nothing(pool: WorkerPool) -> None:
     keeping = asyncio.create_task(pool.keep_ready())
     try:
         for _ in range(2):
             os.kill(pool.news[0]["pid"], signal.SIGKILL)
-            assert await pool.run(echo, 1, timeout_s=20) == 1
+            assert await pool.run(echo, 1, timeout_s=60) == 1  # seconds longer when it was fetching just then
             assert pool.ready
     finally:
         keeping.cancel()
