@@ -221,9 +221,7 @@ class Journal:
         before_s = self._clock.wall_s() - days * DAY_S
 
         def forget() -> int:
-            count, digests = self._tables.forget_some(before_s=before_s, max_bytes=max_bytes)
-            self._drop_assets(digests)
-            return count
+            return self._drop(self._tables.forget_some(before_s=before_s, max_bytes=max_bytes))
 
         pruned = 0
         while batch := await self._run(forget):  # others get their turn in between
@@ -239,11 +237,15 @@ class Journal:
         before_s = self._clock.wall_s() - keep_days * DAY_S
 
         def forget() -> int:
-            count, digests = self._tables.forget_for_room(before_s=before_s, wanted_bytes=wanted_bytes)
-            self._drop_assets(digests)
-            return count
+            return self._drop(self._tables.forget_for_room(before_s=before_s, wanted_bytes=wanted_bytes))
 
         return await self._run(forget)
+
+    def _drop(self, forgotten: tuple[int, list[str]]) -> int:
+        """The assets of tasks that were forgotten; how many tasks these were."""
+        count, digests = forgotten
+        self._drop_assets(digests)
+        return count
 
     def _drop_assets(self, digests: list[str]) -> None:
         """After the rows went: a crash in between leaves files, which the next start sweeps."""

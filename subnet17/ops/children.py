@@ -26,6 +26,7 @@ from subnet17.ops.processes import (
     MIN_UPTIME_S,
     Process,
     environment_of,
+    fingerprint,
     log_files_of,
 )
 from subnet17.ops.supervisor import Seen, is_alive
@@ -43,10 +44,11 @@ MAX_RESTART_DELAY_S = 15.0
 
 @dataclass
 class _Child:
-    """A process that should run, with these settings."""
+    """A process that should run, with these settings; its command line and their fingerprint."""
 
     process: Process
     settings: Settings
+    started_with: tuple[tuple[str, ...], str]
     handle: psutil.Process | None = None
     started_s: float = field(default_factory=time.monotonic)
     restarts: int = 0
@@ -76,22 +78,24 @@ class Children:
         running = self._find_running()
         for process in processes:
             if (handle := running.get(process.name)) is not None:
-                self._children[process.name] = _Child(process, settings, handle)
+                self._children[process.name] = _Child(process, settings, _started_with(handle), handle)
 
     async def look(self) -> dict[str, Seen]:
         """All that should run, by name."""
         return {name: self._seen(child) for name, child in self._children.items()}
 
     def _seen(self, child: _Child) -> Seen:
-        if (pid := child.pid) and child.handle is not None:
-            return Seen("up", pid, child.restarts, child.ended, *_started_with(child.handle))
+        if pid := child.pid:
+            return Seen("up", pid, child.restarts, child.ended, *child.started_with)
         gave_up = child.failed_starts >= self._settings.operations.max_restarts
         return Seen("given_up" if gave_up else "between", 0, child.restarts, child.ended)
 
     async def start(self, process: Process, settings: Settings) -> None:
         """Starts a process, after what is left of an earlier one has ended."""
         await self.stop(process)
-        self._children[process.name] = _Child(process, settings, self._spawn(process, settings))
+        started_with = process.args, fingerprint(process, settings)
+        handle = self._spawn(process, settings)
+        self._children[process.name] = _Child(process, settings, started_with, handle)
 
     async def stop(self, process: Process) -> None:
         """SIGTERM, and SIGKILL for its whole session after the kill timeout. SIGTERM is sent once only."""

@@ -125,10 +125,8 @@ class Pm2Supervisor:
         if time.monotonic() - self._looked_s > LOOK_AGAIN_S:
             self._apps = pm2.list_apps()
             daemon, self._daemon = self._daemon, pm2.daemon_pid()
-            if daemon not in {
-                0,
-                self._daemon,
-            }:  # it is another one, which knows nothing of the last one's apps
+            # another one knows nothing of the last one's apps
+            if daemon not in {0, self._daemon}:
                 self._killed |= self._last.keys()
             self._looked_s = time.monotonic()
         return self._apps
