@@ -89,7 +89,7 @@ class Roster:
         self._states: dict[str, ValidatorState] = {}
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._changed: set[str] = set()
-        self._listed: frozenset[str] = frozenset()
+        self._listed: dict[str, None] = {}  # in the chain's order: a set's differs from run to run
         self._strangers: frozenset[str] = frozenset()
         self._turn = 0
         self._answered_s = -math.inf
@@ -128,7 +128,7 @@ class Roster:
         """Takes the current validators. Those that left keep their state: their cooldowns still hold."""
         for neuron in neurons:
             self.locate(neuron)
-        self._listed = frozenset(n.hotkey for n in neurons)
+        self._listed = dict.fromkeys(n.hotkey for n in neurons)
         self._warn_of_strangers()
 
     def locate(self, neuron: Neuron) -> ValidatorState:
@@ -155,7 +155,7 @@ class Roster:
         return ValidatorState.from_row(row, neuron=neuron, clock=self._clock, unknown_rest_s=rest_s)
 
     def _warn_of_strangers(self) -> None:
-        strangers = (self.rules.blocked | self.rules.allowed) - self._listed
+        strangers = (self.rules.blocked | self.rules.allowed) - self._listed.keys()
         if new := strangers - self._strangers:
             log.warning("the settings name hotkeys that are no validators here", hotkeys=sorted(new))
         self._strangers = strangers

@@ -207,6 +207,12 @@ def test_blocked_validators_are_not_pulled_and_an_allow_list_keeps_all_others_ou
         assert {state.neuron.uid for state in roster if state.away} == {0, 1, 2} - left
 
 
+def test_validators_are_listed_in_the_order_of_the_chain() -> None:
+    uids = [5, 0, 7, 2, 6, 1, 4, 3]
+    roster = make_roster(HeldClock(), *(neuron(name=f"Validator{uid}", uid=uid) for uid in uids))
+    assert [state.neuron.uid for state in roster.listed] == uids
+
+
 def test_a_listed_hotkey_that_is_no_validator_is_told_once() -> None:
     stranger = key("Stranger").ss58_address
     rules = RosterRules(blocked=frozenset({stranger}))
