@@ -24,15 +24,13 @@ from subnet17.generation.profiles import PROFILES, plan_work
 from subnet17.generation.request import GenerationRequest
 from subnet17.generation.shape.image_to_shape import NAME as SHAPE
 from subnet17.generation.shape.image_to_shape import ImageToShape
-from subnet17.gpu.card import open_card
 from subnet17.gpu.faults import telling_loss
 from subnet17.gpu.models import ModelCache
-from subnet17.gpu.news import GpuNews
-from subnet17.gpu.pressure import LEVELS, Pressure
-from subnet17.gpu.watcher import Watcher
+from subnet17.gpu.pressure import LEVELS
 from subnet17.log import get_logger
-from subnet17.serving.worker_process import add_follower, job_deadline, tell
-from subnet17.settings import GenerationTable, Settings
+from subnet17.serving.worker_device import WorkerDevice
+from subnet17.serving.worker_process import job_deadline
+from subnet17.settings import GenerationTable
 
 log = get_logger()
 
@@ -59,24 +57,15 @@ class FluxHunyuan:
     def __init__(self, settings: GenerationTable, data_dir: Path) -> None:
         self._settings = settings
         background, why = choose_background(settings)
-        self._card = open_card(
-            settings.device,
-            limit_bytes=settings.vram_limit_bytes,
-            cleanup_threshold=settings.memory_cleanup_threshold,
-        )
-        self._cache = PipelineCache(
-            self._card,
-            idle_unload_s=settings.idle_unload_s,
-            reserve_bytes=RESERVE_BYTES if self._card.is_cuda else 0,
-        )
-        self._pressure = Pressure()
-        painter, why_texture = choose_painter(settings, self._cache)
+        self._device = WorkerDevice(settings, reserve_bytes=RESERVE_BYTES, cache_type=PipelineCache)
+        cache = self._device.cache
+        painter, why_texture = choose_painter(settings, cache)
         self._pieces = Pieces(
             settings,
-            TextToImage(settings, self._cache, inductor_cache=data_dir / "inductor"),
+            TextToImage(settings, cache, inductor_cache=data_dir / "inductor"),
             background,
-            ImageToShape(settings, self._cache),
-            self._pressure,
+            ImageToShape(settings, cache),
+            self._device.pressure,
             self._free,
             painter,
         )
@@ -86,11 +75,7 @@ class FluxHunyuan:
             "texture": "paint" if painter else "projection",
             "texture_reason": why_texture[:300],
         }
-        self._news = GpuNews(self._card, self._cache, self._pressure, tell, facts)
-        self._news.start()
-        self._watcher = Watcher(self._card, self._cache, self._pressure, settings.memory_cleanup_threshold)
-        self._watcher.start()
-        add_follower(self._follow)
+        self._device.look_after(lambda changed: changed.generation, facts)
 
     def warm_up(self) -> None:
         """Loads and compiles all models and makes one asset, so that the first request is as fast as others.
@@ -130,23 +115,14 @@ class FluxHunyuan:
         """
         pieces = replace(self._pieces, settings=settings or self._settings)
         job = FluxHunyuanJob(pieces, request, job_deadline())
-        try:
-            with telling_loss():
-                made = job.run()
-        finally:
-            self._news.look()
-        if level := self._pressure.level.index:
-            made.notes.append(f"degradation level {level}: GPU memory is short, work is coarser")
+        with self._device.at_work():
+            made = job.run()
+        made.notes.extend(self._device.notes())
         return made
-
-    def _follow(self, settings: Settings) -> None:
-        table = settings.generation
-        self._watcher.change(threshold=table.memory_cleanup_threshold, idle_unload_s=table.idle_unload_s)
 
     def _free(self) -> None:
         self._pieces.text_to_image.forget()
-        self._cache.evict_idle()
-        self._card.empty_cache()
+        self._device.free()
 
 
 class PipelineCache(ModelCache):

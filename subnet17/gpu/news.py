@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from subnet17.gpu.card import Card
@@ -26,7 +26,8 @@ class GpuNews:
         cache: Its models.
         pressure: Its degradation level.
         tell: Takes the news; see `worker_process.tell`.
-        facts: Told along: what was chosen and why.
+
+    Told along are facts of the worker's own (what was chosen and why): see `change`.
     """
 
     def __init__(
@@ -35,13 +36,12 @@ class GpuNews:
         cache: ModelCache,
         pressure: Pressure,
         tell: Callable[[dict[str, Any]], None],
-        facts: dict[str, Any],
     ) -> None:
         self._card = card
         self._cache = cache
         self._pressure = pressure
         self._tell = tell
-        self._facts = facts
+        self._facts: Mapping[str, object] = {}
         self._told: object = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="gpu-news", daemon=True)
@@ -50,7 +50,7 @@ class GpuNews:
         """Begins to look."""
         self._thread.start()
 
-    def change(self, facts: dict[str, Any]) -> None:
+    def change(self, facts: Mapping[str, object]) -> None:
         """Tells these facts from now on."""
         with self._lock:
             self._facts, self._told = facts, None
@@ -82,7 +82,7 @@ class GpuNews:
             seen = (news["models"], news["level"], pressure["lowered"], allocated)
             if seen != self._told:
                 self._told = seen
-                self._tell(self._facts | news)
+                self._tell({**self._facts, **news})
 
     def _watch(self) -> None:
         pause = threading.Event()

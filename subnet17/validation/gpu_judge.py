@@ -12,14 +12,9 @@ from contextlib import contextmanager
 import torch
 
 from subnet17.deadline import Deadline
-from subnet17.gpu.card import open_card
-from subnet17.gpu.faults import telling_loss
-from subnet17.gpu.models import ModelCache
-from subnet17.gpu.news import GpuNews
-from subnet17.gpu.pressure import Pressure, attempt
-from subnet17.gpu.watcher import Watcher
-from subnet17.serving.worker_process import add_follower, tell
-from subnet17.settings import Settings, ValidationTable
+from subnet17.gpu.pressure import attempt
+from subnet17.serving.worker_device import WorkerDevice
+from subnet17.settings import ValidationTable
 from subnet17.splat.cameras import Cameras, RenderableCloud, Views, fit_for_render, official_cameras
 from subnet17.splat.gsplat_kernels import load_gsplat
 from subnet17.splat.rasterize_cpu import render_views
@@ -58,29 +53,15 @@ class GpuJudge:
     def __init__(self, settings: ValidationTable, scored_by: Choice, rendered_by: Choice) -> None:
         self._settings = settings
         self._on_gpu = rendered_by.name == CUDA
-        self._card = open_card(
-            settings.device,
-            limit_bytes=settings.vram_limit_bytes,
-            cleanup_threshold=settings.memory_cleanup_threshold,
-        )
-        self._cache = ModelCache(
-            self._card,
-            idle_unload_s=settings.idle_unload_s,
-            reserve_bytes=RESERVE_BYTES if self._card.is_cuda else 0,
-        )
+        self._device = WorkerDevice(settings, reserve_bytes=RESERVE_BYTES)
         self._reference: ReferenceScorer | None = None
-        self._pressure = Pressure()
         self._scores: dict[Kind, str] = dict.fromkeys(KINDS, "")
         if scored_by.name == REFERENCE:
-            self._reference = build_reference_scorer(settings, self._cache)
-            self._pressure = self._reference.pressure
+            pressure = self._device.pressure
+            self._reference = build_reference_scorer(settings, self._device.cache, pressure=pressure)
             self._scores = _what_it_scores(self._reference, settings)
         self.scorer: Scorer = self._reference or EmbeddedScorer()
-        self._news = GpuNews(self._card, self._cache, self._pressure, tell, self._facts)
-        self._news.start()
-        self._watcher = Watcher(self._card, self._cache, self._pressure, settings.memory_cleanup_threshold)
-        self._watcher.start()
-        add_follower(self._follow)
+        self._device.look_after(lambda changed: changed.validation, self._facts)
 
     def warm_up(self) -> None:
         """Loads and compiles all there is and judges a ball: the first request is as fast as others.
@@ -97,7 +78,7 @@ class GpuJudge:
             if self._reference is not None:
                 self._reference.warm_up(deadline)
                 self._scores = _what_it_scores(self._reference, self._settings)
-                self._news.change(self._facts)
+                self._device.tell(self._facts)
             self._rehearse()
 
     @property
@@ -123,43 +104,32 @@ class GpuJudge:
             lambda level: render_views_on_gpu(
                 scene,
                 cameras,
-                self._card.device,
+                self._device.card.device,
                 tiles_per_view=tiles_per_view,
                 share=level.batch_share,
             ),
-            pressure=self._pressure,
-            free=self._free,
+            pressure=self._device.pressure,
+            free=self._device.free,
         )
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """A lost device is told as such, and the server learns how this worker stands afterwards."""
-        try:
-            with telling_loss(), self._current_device():
-                yield
-        finally:
-            self._news.look()
+        """See `WorkerDevice.at_work`; the device is torch's current one meanwhile."""
+        with self._device.at_work(), self._current_device():
+            yield
 
     def notes(self) -> list[str]:
         """See `Judge`."""
-        level = self._pressure.level.index
-        return [f"degradation level {level}: GPU memory is short, work is slower"] if level else []
+        return self._device.notes()
 
     @contextmanager
     def _current_device(self) -> Iterator[None]:
-        if not self._card.is_cuda:
+        card = self._device.card
+        if not card.is_cuda:
             yield
             return
-        with torch.cuda.device(self._card.device):
+        with torch.cuda.device(card.device):
             yield
-
-    def _follow(self, settings: Settings) -> None:
-        table = settings.validation
-        self._watcher.change(threshold=table.memory_cleanup_threshold, idle_unload_s=table.idle_unload_s)
-
-    def _free(self) -> None:
-        self._cache.evict_idle()
-        self._card.empty_cache()
 
 
 def _what_it_scores(scorer: ReferenceScorer, settings: ValidationTable) -> dict[Kind, str]:

@@ -288,8 +288,8 @@ async def test_many_at_once_are_all_answered_alike_and_leave_nothing(client: htt
 async def test_a_hanging_judge_is_killed_at_the_deadline_and_replaced(
     settings: ValidationTable, tmp_path: Path
 ) -> None:
-    async with running(settings.model_copy(update={"request_timeout_s": 4.0}), tmp_path) as client:
-        reply = await client.post(TEXT, json=body_of(prompt="score: hang"))
+    async with running(settings, tmp_path) as client:
+        reply = await client.post(TEXT, json=body_of(prompt="score: hang"), headers={"X-Timeout-S": "4"})
         assert (reply.status_code, reply.json()["error"]["code"]) == (503, "deadline")
         await wait_ready(client)
         assert (await verdict_of(client))["scorer"] == "reference"

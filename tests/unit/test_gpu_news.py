@@ -22,7 +22,7 @@ class LostCard(Card):
 
 
 def news_of(card: Card, told: list[dict[str, Any]]) -> GpuNews:
-    return GpuNews(card, ModelCache(card, idle_unload_s=0, reserve_bytes=0), Pressure(), told.append, {})
+    return GpuNews(card, ModelCache(card, idle_unload_s=0, reserve_bytes=0), Pressure(), told.append)
 
 
 def test_only_changes_are_told() -> None:

@@ -20,9 +20,12 @@ from subnet17.generation.asset import GeneratedAsset
 from subnet17.generation.backends import Backend, answer
 from subnet17.generation.profiles import Work, plan_work
 from subnet17.generation.request import GenerationRequest
+from subnet17.gpu.news import GpuNews
 from subnet17.gpu.pressure import LEVELS, Pressure
+from subnet17.gpu.watcher import Watcher
 from subnet17.log import configure_logging, log_style
 from subnet17.reload import SettingsFollower
+from subnet17.serving import worker_device
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import LIVE, GenerationTable, Settings
 from subnet17.settings_uses import GENERATION_SERVER, VALIDATION_SERVER, list_keys
@@ -157,18 +160,34 @@ async def job_of(bench: Bench, module: Any, held: Any) -> Any:
     return module.FluxHunyuanJob(pieces, request, Deadline.after(60))
 
 
-def watched(holder: str, key: str) -> Callable[[Bench], Awaitable[float]]:
-    """What the class that holds the models of a worker tells the watcher of its device's memory."""
+def open_flux(settings: Settings) -> None:
+    module = pytest.importorskip("subnet17.generation.flux_hunyuan", exc_type=ImportError)
+    module.FluxHunyuan(settings.generation.model_copy(update={"device": "cpu"}), Path("nowhere"))
+
+
+def open_judge(settings: Settings) -> None:
+    module = pytest.importorskip("subnet17.validation.gpu_judge", exc_type=ImportError)
+    table = settings.validation.model_copy(update={"device": "cpu"})
+    module.GpuJudge(table, Choice(EMBEDDED, "a test"), Choice(CPU, "a test"))
+
+
+def watched(open_models: Callable[[Settings], None], key: str) -> Callable[[Bench], Awaitable[float]]:
+    """What the watcher of a device's memory goes by once the worker that holds its models has followed."""
 
     async def told(bench: Bench) -> float:
-        module_name, _, name = holder.rpartition(".")
-        module = pytest.importorskip(module_name, exc_type=ImportError)
-        told: dict[str, float] = {}
         posted = bench.pools[0]._board.read()
-        settings: Settings = posted[1] if posted else bench.follower.current
-        watcher = SimpleNamespace(change=told.update)
-        getattr(module, name)._follow(SimpleNamespace(_watcher=watcher), settings)
-        return told[key]
+        followers: list[Callable[[Settings], None]] = []
+        limits: dict[str, float] = {}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(worker_device, "add_follower", followers.append)
+            patch.setattr(worker_device, "tell", lambda _: None)
+            for thread in (GpuNews, Watcher):
+                patch.setattr(thread, "start", lambda _: None)
+            patch.setattr(Watcher, "change", lambda _, **told: limits.update(told))
+            open_models(Settings())
+            for follow in followers:
+                follow(posted[1] if posted else bench.follower.current)
+        return limits[key]
 
     return told
 
@@ -177,14 +196,12 @@ async def level_of(bench: Bench) -> str:
     return log_style().level
 
 
-FLUX = "subnet17.generation.flux_hunyuan.FluxHunyuan"
-JUDGE = "subnet17.validation.gpu_judge.GpuJudge"
 PROBES: dict[str, tuple[Any, Callable[[Bench], Awaitable[Any]]]] = {
     "generation.max_concurrent_requests": (3, limit_of),
     "generation.request_timeout_s": (33, time_of),
     "generation.circuit_breaker_failure_threshold": (2, failures_until_open),
-    "generation.memory_cleanup_threshold": (0.7, watched(FLUX, "threshold")),
-    "generation.idle_unload_s": (9.0, watched(FLUX, "idle_unload_s")),
+    "generation.memory_cleanup_threshold": (0.7, watched(open_flux, "threshold")),
+    "generation.idle_unload_s": (9.0, watched(open_flux, "idle_unload_s")),
     "generation.profile": ("quality", profile_of),
     "generation.splat_count": (9000, work(lambda work: work.splats)),
     "generation.image_steps": (2, work(lambda work: work.image_steps)),
@@ -195,8 +212,8 @@ PROBES: dict[str, tuple[Any, Callable[[Bench], Awaitable[Any]]]] = {
     "validation.max_concurrent_requests": (3, limit_of),
     "validation.request_timeout_s": (33, time_of),
     "validation.circuit_breaker_failure_threshold": (2, failures_until_open),
-    "validation.memory_cleanup_threshold": (0.7, watched(JUDGE, "threshold")),
-    "validation.idle_unload_s": (9.0, watched(JUDGE, "idle_unload_s")),
+    "validation.memory_cleanup_threshold": (0.7, watched(open_judge, "threshold")),
+    "validation.idle_unload_s": (9.0, watched(open_judge, "idle_unload_s")),
     "operations.log_level": ("error", level_of),
 }
 """Live key -> another value than its default, and how to see what is done by it."""

@@ -25,6 +25,7 @@ from subnet17.errors import ConfigError, DeviceLostError, NotOfferedError, Stage
 from subnet17.gpu.card import Card
 from subnet17.gpu.compiled_blocks import CompiledBlocks
 from subnet17.gpu.models import Loaded, ModelCache
+from subnet17.gpu.pressure import Pressure
 from subnet17.settings import ValidationTable
 from subnet17.splat.cameras import RenderedViews
 from subnet17.validation.scoring.reference import lpips_files
@@ -368,9 +369,9 @@ class FakeNetwork:
         return torch.full((len(images),), 0.9)
 
 
-def fake_scorer(network: FakeNetwork) -> ReferenceScorer:
+def fake_scorer(network: FakeNetwork, pressure: Pressure | None = None) -> ReferenceScorer:
     cache = new_cache()
-    scorer = ReferenceScorer(ValidationTable(device="cpu"), cache)
+    scorer = ReferenceScorer(ValidationTable(device="cpu"), cache, pressure=pressure)
     scorer.offer = Offer(["text", "image"], KINDS, lambda _: "")
     for name in cache.names:
         cache.register(name, lambda: Loaded(network, [nn.Linear(1, 1)]), 8)
@@ -379,11 +380,12 @@ def fake_scorer(network: FakeNetwork) -> ReferenceScorer:
 
 def test_out_of_memory_the_views_are_judged_in_smaller_batches(views: RenderedViews) -> None:
     network = FakeNetwork([torch.OutOfMemoryError("out of memory")])
-    scorer = fake_scorer(network)
+    pressure = Pressure()
+    scorer = fake_scorer(network, pressure)
     assert scorer.score_text(views, PROMPT).iqa == pytest.approx(0.5)
     assert network.batches == [16, 8]
     assert network.pair_batches == [8, 8]
-    assert scorer.pressure.level.index == 1
+    assert pressure.level.index == 1
 
 
 def test_a_lost_device_is_told_as_such(views: RenderedViews) -> None:

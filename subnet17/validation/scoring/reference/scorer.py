@@ -83,7 +83,7 @@ class ReferenceScorer:
     ) -> None:
         self._settings = settings
         self._cache = cache
-        self.pressure = pressure or Pressure()
+        self._pressure = pressure or Pressure()
         self._device: torch.device = cache.card.device
         kinds: list[Kind] = ["text", "image"] if settings.image_tasks else ["text"]
         self.offer = Offer(kinds, KINDS, lambda name: _problem(NETWORKS[name][1], settings))
@@ -141,7 +141,7 @@ class ReferenceScorer:
                 _warm(network, images[: _batch_of(images, level)])
 
         try:
-            attempt(job, pressure=self.pressure, free=self._free)
+            attempt(job, pressure=self._pressure, free=self._free)
         except UnavailableError as error:
             self.offer.strike(name, error.message)
             log.error("a network can't be used", network=name, why=error.message)
@@ -171,7 +171,7 @@ class ReferenceScorer:
             arrived = torch.stack(list(queued.values())).cpu().numpy().astype(np.float64)
             return dict(zip(queued, arrived, strict=True))
 
-        found = attempt(job, pressure=self.pressure, free=self._free)
+        found = attempt(job, pressure=self._pressure, free=self._free)
         if broken := [name for name, values in found.items() if not np.isfinite(values).all()]:
             raise StageError(f"{', '.join(broken)} gave numbers that are not finite", stage="score")
         return found
@@ -190,7 +190,9 @@ class ReferenceScorer:
         self._cache.card.empty_cache()
 
 
-def build_reference_scorer(settings: ValidationTable, cache: ModelCache) -> ReferenceScorer:
+def build_reference_scorer(
+    settings: ValidationTable, cache: ModelCache, *, pressure: Pressure | None = None
+) -> ReferenceScorer:
     """The scorer, once it is known that this machine has the weights for it; they are read at first use.
 
     Where only one of text and picture can be scored, the scorer is given and `missing` tells of the other.
@@ -204,7 +206,7 @@ def build_reference_scorer(settings: ValidationTable, cache: ModelCache) -> Refe
             f"validation.device is {settings.device}, the networks' memory is on {cache.card.device}",
             key="validation.device",
         )
-    scorer = ReferenceScorer(settings, cache)
+    scorer = ReferenceScorer(settings, cache, pressure=pressure)
     scorer.offer.check_any()
     for kind, why in scorer.missing().items():
         log.warning("one kind of task can't be scored", kind=kind, why=why)
