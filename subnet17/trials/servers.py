@@ -69,7 +69,7 @@ class RunningServers:
                 "compression": COMPRESSION_SPZ,
                 "generate_single_preview": True,
                 "generate_grid_preview": True,
-                "preview_score_threshold": 0.0,
+                "preview_score_threshold": -1.0,
             },
         )
         return _json_of(reply)

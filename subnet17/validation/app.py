@@ -38,7 +38,13 @@ PREVIEW_SCHEMA: dict[str, Any] = {
     "generate_single_preview": {"type": "boolean", "default": False, "description": "or generate_preview"},
     "generate_grid_preview": {"type": "boolean", "default": False},
     "generate_turntable": {"type": "boolean", "default": False, "description": "an animated WebP"},
-    "preview_score_threshold": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.6},
+    "preview_score_threshold": {
+        "type": "number",
+        "minimum": -1,
+        "maximum": 1,
+        "default": 0.6,
+        "description": "previews are made of a score above it; below 0: of any score",
+    },
 }
 PROMPT_SCHEMA: dict[str, Any] = {"prompt": {"type": "string", "minLength": 1, "maxLength": 1024}}
 IMAGE_SCHEMA: dict[str, Any] = {

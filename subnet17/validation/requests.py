@@ -51,7 +51,7 @@ class ValidationRequest:
         data: The asset's bytes as sent: a raw PLY or an SPZ stream, see `compression`.
         prompt: Text the asset should show; None where a picture or nothing is given.
         prompt_image: (H, W, 3) uint8 RGB, see `flatten_on_white`; None without one.
-        preview_score_threshold: Previews are made from this score on.
+        preview_score_threshold: Previews are made above this score; below 0: whatever the score.
         ignored: Names of fields that mean nothing here.
     """
 
@@ -83,7 +83,7 @@ def parse_request(body: bytes, kind: Kind) -> ValidationRequest:
         grid_preview=_read(fields, "generate_grid_preview", _as_bool, False),
         turntable=_read(fields, "generate_turntable", _as_bool, False),
         preview_score_threshold=_read(
-            fields, "preview_score_threshold", _as_fraction, PREVIEW_SCORE_THRESHOLD
+            fields, "preview_score_threshold", _as_threshold, PREVIEW_SCORE_THRESHOLD
         ),
         ignored=tuple(sorted(shown_name(name) for name in fields.keys() - KNOWN_FIELDS)[:8]),
     )
@@ -107,9 +107,9 @@ def _as_compression(name: str, value: Any) -> int:
     return value
 
 
-def _as_fraction(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InvalidInputError(f"{name} is {shown(value)}, expected a number in 0..1", field=name)
+def _as_threshold(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1 <= value <= 1:
+        raise InvalidInputError(f"{name} is {shown(value)}, expected a number in -1..1", field=name)
     return float(value)
 
 

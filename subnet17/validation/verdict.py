@@ -72,10 +72,10 @@ class Verdict:
 
     @property
     def wants_previews(self) -> bool:
-        """Whether pictures were asked for and the score reaches their threshold."""
+        """Whether pictures were asked for and the score is above their threshold."""
         request = self.request
         wanted = request.single_preview or request.grid_preview or request.turntable
-        return wanted and self.views is not None and self.shown.score >= request.preview_score_threshold
+        return wanted and self.views is not None and self.shown.score > request.preview_score_threshold
 
     def lighten(self) -> Verdict:
         """What finishing needs, ready to change processes: pictures in this machine's memory, no splats."""

@@ -138,9 +138,21 @@ async def test_previews_are_pngs_of_the_official_sizes(client: httpx.AsyncClient
 
 
 @on_one_loop
-async def test_previews_below_the_threshold_are_left_out(client: httpx.AsyncClient) -> None:
-    answer = await verdict_of(client, BALL_PLY, generate_preview=True, preview_score_threshold=1.0)
-    assert answer["preview"] is None
+async def test_previews_are_made_above_the_threshold_only(client: httpx.AsyncClient) -> None:
+    score = (await verdict_of(client, BALL_PLY))["score"]
+    for threshold, is_made in ((1.0, False), (score, False), (score - 1e-6, True)):
+        answer = await verdict_of(client, BALL_PLY, generate_preview=True, preview_score_threshold=threshold)
+        assert (answer["score"], answer["preview"] is not None) == (score, is_made)
+
+
+@on_one_loop
+async def test_a_threshold_below_zero_asks_for_pictures_of_what_scores_nothing(
+    client: httpx.AsyncClient,
+) -> None:
+    asked = {"prompt": "a blue giraffe", "generate_preview": True}
+    for threshold, is_made in ((0, False), (-1, True)):
+        answer = await verdict_of(client, BALL_PLY, preview_score_threshold=threshold, **asked)
+        assert (answer["score"], answer["preview"] is not None) == (0, is_made)
 
 
 def read_png(data: bytes) -> Image.Image:

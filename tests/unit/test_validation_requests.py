@@ -56,8 +56,8 @@ def test_a_duel_view_needs_no_prompt() -> None:
     assert parse_request(json.dumps({"data": DATA}).encode(), "duel").prompt is None
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1, True, "0.5", [0.5]])
-def test_a_threshold_outside_the_unit_interval_is_refused(value: object) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.1, 1.1, True, "0.5", [0.5]])
+def test_a_threshold_outside_its_range_is_refused(value: object) -> None:
     with pytest.raises(InvalidInputError, match="preview_score_threshold"):
         parse_request(body(preview_score_threshold=value), "text")
 
