@@ -9,42 +9,20 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
-from fastapi import Request
 
 from subnet17.serving import early_answers, http
 from subnet17.serving.connections import BoundedConnection
-from subnet17.serving.http import create_service_app
-from subnet17.serving.jobs import Jobs
-from subnet17.serving.workers import WorkerPool
-from subnet17.settings import ServerTable
+from tests.echo_service import make_echo_app
 
 LIMIT_BYTES = 10_000_000
 KEY = "a key"
-
-
-def load_nothing() -> None: ...
-
-
-class EchoService:
-    def __init__(self) -> None:
-        self.jobs = Jobs(WorkerPool(load_nothing), ServerTable())
-
-    def describe(self) -> dict[str, object]:
-        return {}
 
 
 @pytest_asyncio.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(early_answers, "LINGER_S", 0.3)
     monkeypatch.setitem(http._BodyLimit.__init__.__kwdefaults__, "timeout_s", 0.3)
-    app = create_service_app(
-        EchoService(), ServerTable(api_key=KEY), title="echo", max_body_bytes=LIMIT_BYTES
-    )
-
-    async def echo(request: Request) -> int:
-        return len(await request.body())
-
-    app.add_api_route("/echo", echo, methods=["POST"], response_model=None)
+    app = make_echo_app(max_body_bytes=LIMIT_BYTES, api_key=KEY)
     config = uvicorn.Config(
         app, http=BoundedConnection, lifespan="off", log_config=None, timeout_graceful_shutdown=1, port=0
     )

@@ -7,41 +7,19 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from starlette.types import Message
 
 from subnet17.serving import early_answers, http
-from subnet17.serving.http import create_service_app
-from subnet17.serving.jobs import Jobs
-from subnet17.serving.workers import WorkerPool
-from subnet17.settings import ServerTable
+from tests.echo_service import make_echo_app
 
 LIMIT_BYTES = 1000
 
 
-def load_nothing() -> None: ...
-
-
-class EchoService:
-    def __init__(self) -> None:
-        self.jobs = Jobs(WorkerPool(load_nothing), ServerTable())
-
-    def describe(self) -> dict[str, object]:
-        return {}
-
-
 def make_app() -> tuple[FastAPI, asyncio.Event]:
     """An app whose route reads its body and then waits for the event."""
-    app = create_service_app(EchoService(), ServerTable(), title="echo", max_body_bytes=LIMIT_BYTES)
     release = asyncio.Event()
-
-    async def echo(request: Request) -> int:
-        size = len(await request.body())
-        await release.wait()
-        return size
-
-    app.add_api_route("/echo", echo, methods=["POST"], response_model=None)
-    return app, release
+    return make_echo_app(max_body_bytes=LIMIT_BYTES, wait=release.wait), release
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:
