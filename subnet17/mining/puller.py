@@ -26,7 +26,7 @@ from subnet17.mining.journal import Journal
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.protocol import PullTask
 from subnet17.mining.records import Record, TaskState
-from subnet17.mining.resume import assignment_of, recall_submission
+from subnet17.mining.resume import assignment_of, perhaps_paid_at_s, recall_submission
 from subnet17.mining.tasks import Assignment
 from subnet17.mining.transport import Reply, Transport
 from subnet17.mining.validators import Roster
@@ -215,7 +215,7 @@ class Puller:
     async def _take_up(self, record: Record, assignment: Assignment, *, attempts: int = 0) -> Job | None:
         submission = await recall_submission(self._journal, record, assignment)
         if submission is not None:
-            self._courier.post(submission, attempts=attempts, sent_at_s=record.sent_at_s)
+            self._courier.post(submission, attempts=attempts, sent_at_s=perhaps_paid_at_s(record))
             return None
         if record.state is TaskState.ANSWERED:
             await self._journal.pulled(assignment)

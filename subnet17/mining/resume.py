@@ -15,7 +15,7 @@ import dataclasses
 from subnet17.errors import JournalError
 from subnet17.log import get_logger
 from subnet17.mining.clock import Clock
-from subnet17.mining.feedback import Verdict
+from subnet17.mining.feedback import UNPAID, Verdict
 from subnet17.mining.journal import Journal
 from subnet17.mining.protocol import SKIP
 from subnet17.mining.records import Draft, Record, TaskState
@@ -29,6 +29,15 @@ def assignment_of(record: Record, clock: Clock) -> Assignment:
     assigned = record.assignment
     passed_s = max(0.0, clock.wall_s() - assigned.assigned_at_s)
     return dataclasses.replace(assigned, assigned_s=clock.monotonic_s() - passed_s)
+
+
+def perhaps_paid_at_s(record: Record) -> float | None:
+    """Unix seconds of the last attempt; None where its verdict says that it brought nothing.
+
+    What a validator that hands such a task out again answers to the next attempt is about that attempt.
+    """
+    verdict = record.answer.verdict if record.answer is not None else None
+    return None if verdict in {*UNPAID, Verdict.SKIP_OR_DUPLICATE} else record.sent_at_s
 
 
 async def recall_submission(journal: Journal, record: Record, assignment: Assignment) -> Submission | None:

@@ -43,7 +43,7 @@ def test_results_that_a_validator_never_takes_cost_their_own_turns_only(
     assert good.windows[0] >= 47
 
 
-@pytest.mark.parametrize("name", ["always faults", "never pays"])
+@pytest.mark.parametrize("name", ["always faults", "never pays", "one task"])
 def test_validators_that_never_pay_get_few_tasks_and_leave_the_others_their_throughput(
     tmp_path: Path, name: str
 ) -> None:
@@ -57,5 +57,5 @@ def test_validators_that_never_pay_get_few_tasks_and_leave_the_others_their_thro
 
 
 def test_every_unrewarding_temper_is_tried() -> None:
-    tried = {"slow judge", "refuses some", "breaks on some", "always faults", "never pays"}
+    tried = {"slow judge", "refuses some", "breaks on some", "always faults", "never pays", "one task"}
     assert {temper.name for temper in UNREWARDING} == tried

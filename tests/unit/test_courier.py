@@ -27,7 +27,7 @@ from subnet17.mining.journal import Journal
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.protocol import Feedback, SubmitResults
 from subnet17.mining.records import CLOSED, GIVEN_UP, Answer, Record, TaskState
-from subnet17.mining.resume import recall_submission
+from subnet17.mining.resume import perhaps_paid_at_s, recall_submission
 from subnet17.mining.tasks import Candidate, Score, Submission
 from subnet17.mining.transport import Reply
 from subnet17.mining.validators import Roster
@@ -422,3 +422,15 @@ async def test_results_that_are_refused_for_good_count_as_unpaid_ones(open_scene
     scene = open_scene(PeerError("no", status=413), (0.0, 280))
     await scene.deliver()
     assert scene.state.unpaid_row == 1
+
+
+async def test_what_was_not_paid_and_is_asked_for_again_is_sent_as_for_the_first_time(
+    open_scene: OpenScene,
+) -> None:
+    scene = open_scene((0.8, 280), (0.0, 280), (0.0, 280), (0.0, 280))
+    await scene.deliver()
+    for verdict in ("skip_or_duplicate", "unpaid", "unpaid"):  # it had paid once
+        scene.state.busy = True
+        await scene.send(submission(index=0), sent_at_s=perhaps_paid_at_s(await scene.record()))
+        assert (await scene.record()).answer == Answer(verdict, 0.0, 0.0, ANY)
+    assert scene.state.unpaid_row == 2

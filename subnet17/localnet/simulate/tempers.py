@@ -135,6 +135,7 @@ UNREWARDING = (
     Temper("breaks on some", faults={break_on_some_results: 1.0}),
     Temper("always faults", fails=True),
     Temper("never pays", lies=True, rules=Rules(cooldown_penalty_s=0.0)),
+    Temper("one task", lies=True, rules=Rules(cooldown_penalty_s=0.0), repeats=1.0),
 )
 """Validators that hand out tasks like any other and take what they get in an odd way, or not at all."""
 
