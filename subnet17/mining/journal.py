@@ -114,6 +114,15 @@ class Journal:
         await self._run(write)
         _tell(TaskState.PULLED, assignment)
 
+    async def reopened(self, assignment: Assignment) -> None:
+        """An answered task was handed out again, and what was decided will be handed in again: it is kept.
+
+        Raises:
+            JournalError: it was forgotten meanwhile.
+        """
+        now_s = self._clock.wall_s()
+        await self._run(lambda: self._tables.put_reopened(assignment, now_s=now_s))
+
     async def generated(self, assignment: Assignment, candidate: Candidate) -> None:
         """A candidate was made. Its bytes are on disk before its row is."""
         now_s = self._clock.wall_s()

@@ -215,6 +215,8 @@ class Puller:
     async def _take_up(self, record: Record, assignment: Assignment, *, attempts: int = 0) -> Job | None:
         submission = await recall_submission(self._journal, record, assignment)
         if submission is not None:
+            if record.state is TaskState.ANSWERED:
+                await self._journal.reopened(assignment)
             self._courier.post(submission, attempts=attempts, sent_at_s=perhaps_paid_at_s(record))
             return None
         if record.state is TaskState.ANSWERED:

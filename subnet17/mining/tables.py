@@ -101,6 +101,12 @@ class Tables:
             self._put_validator(assignment.validator, validator, now_s)
         return old
 
+    def put_reopened(self, assignment: Assignment, *, now_s: float) -> None:
+        """An answered task is open once more: what was handed in will be again."""
+        with transaction(self._db):
+            # the prompt is signed; a picture's went with the answer
+            self._change(assignment, now_s, state=TaskState.SENDING, prompt=assignment.prompt)
+
     def put_candidate(
         self, assignment: Assignment, candidate: Candidate, digest: str, *, now_s: float
     ) -> None:

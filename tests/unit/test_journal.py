@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import errno
 import os
 import sqlite3
@@ -20,6 +21,7 @@ from subnet17.mining.clock import Clock
 from subnet17.mining.database import ASSETS, NAME, VERSION, open_for_reading
 from subnet17.mining.journal import DAY_S, Journal
 from subnet17.mining.records import CLOSED, Answer, Record, TaskState
+from subnet17.mining.resume import recall_submission
 from subnet17.mining.tasks import Assignment, Candidate, Score
 
 TASK = assignment(assigned_at_s=1_700_000_000.0)
@@ -328,6 +330,30 @@ async def test_old_answered_tasks_are_forgotten_with_their_bytes_open_ones_never
     assert await journal.find(TASK.validator, "old") is None
     assert len(files_in(journal)) == 1
     assert await journal.counts() == {"accepted": 1, "pulled": 1}
+
+
+async def test_an_old_task_that_is_open_once_more_is_not_forgotten_and_survives_a_crash(
+    journal: Journal,
+) -> None:
+    picture = assignment(kind="image", prompt="aGk=")
+    await through(journal, picture)
+    journal._clock.now_s += 20 * DAY_S  # type: ignore[attr-defined]
+    await journal.reopened(picture)
+    assert await journal.prune(days=14.0, max_bytes=0) == 0
+    other = await reopened(journal)
+    (record,) = await other.unfinished()
+    assert (record.state, record.assignment.prompt) == (TaskState.SENDING, "aGk=")
+    parcel = await recall_submission(other, record, picture)
+    assert parcel is not None
+    assert parcel.results == base64.b64encode(SPZ).decode()
+    await other.aclose()
+
+
+async def test_a_task_that_was_forgotten_can_not_be_open_once_more(journal: Journal) -> None:
+    await through(journal, TASK)
+    await journal.prune(days=14.0, max_bytes=0)
+    with pytest.raises(JournalError, match="not in the journal"):
+        await journal.reopened(TASK)
 
 
 async def test_beyond_the_bytes_the_oldest_answered_tasks_go_first(
