@@ -26,7 +26,7 @@ from subnet17.mining.journal import Journal
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.protocol import PullTask
 from subnet17.mining.records import Record, TaskState
-from subnet17.mining.resume import assignment_of, perhaps_paid_at_s, recall_submission
+from subnet17.mining.resume import assignment_of, perhaps_paid_at_s, pulled_again, recall_submission
 from subnet17.mining.tasks import Assignment
 from subnet17.mining.transport import Reply, Transport
 from subnet17.mining.validators import Roster
@@ -210,7 +210,7 @@ class Puller:
             validator=state.neuron.uid,
             from_state=record.state.value,
         )
-        return await self._take_up(record, assignment)
+        return await self._take_up(record, pulled_again(record, assignment, self._clock))
 
     async def _take_up(self, record: Record, assignment: Assignment, *, attempts: int = 0) -> Job | None:
         submission = await recall_submission(self._journal, record, assignment)

@@ -31,6 +31,14 @@ def assignment_of(record: Record, clock: Clock) -> Assignment:
     return dataclasses.replace(assigned, assigned_s=clock.monotonic_s() - passed_s)
 
 
+def pulled_again(record: Record, assignment: Assignment, clock: Clock) -> Assignment:
+    """A known task that came with another pull: until it is settled its time runs on from the first one."""
+    if record.state is TaskState.ANSWERED:
+        return assignment
+    first = assignment_of(record, clock)
+    return dataclasses.replace(assignment, assigned_s=first.assigned_s, assigned_at_s=first.assigned_at_s)
+
+
 def perhaps_paid_at_s(record: Record) -> float | None:
     """Unix seconds of the last attempt; None where its verdict says that it brought nothing.
 

@@ -1,4 +1,4 @@
-"""Tasks that a validator hands out once more: what becomes of them."""
+"""Tasks that a validator hands out once more: what becomes of them, and from when on they are paid for."""
 
 from __future__ import annotations
 
@@ -55,6 +55,17 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
+
+
+async def test_the_free_time_of_a_task_that_is_pulled_again_runs_on_from_its_first_pull(scene: Scene) -> None:
+    first = assignment(assigned_s=scene.clock.now_s, assigned_at_s=scene.clock.now_s)
+    assert await scene.puller._enter(first, scene.state) is not None
+    scene.clock.now_s += 300.0
+    again = assignment(assigned_s=scene.clock.now_s, assigned_at_s=scene.clock.now_s, threshold=0.7)
+    job = await scene.puller._enter(again, scene.state)
+    assert job is not None
+    known = job.assignment
+    assert (known.assigned_s, known.assigned_at_s, known.threshold) == (first.assigned_s,) * 2 + (0.7,)
 
 
 @pytest.mark.parametrize("verdict", ["accepted", "rejected"])
