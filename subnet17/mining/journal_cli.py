@@ -74,7 +74,7 @@ def list_tasks(
     columns = (Column(name, no_wrap=True, ratio=1 if name == "prompt" else None) for name in LISTED)
     table = Table(*columns, box=None, pad_edge=False, expand=True)
     for row in reversed(rows):
-        table.add_row(*(escape(text) for text in _line_of(row)))
+        table.add_row(*(_plain(text) for text in _line_of(row)))
     console = Console()
     console.print(table)
     console.print(", ".join(f"{row['n']} {row['name']}" for row in counts) or "no tasks yet")
@@ -188,7 +188,7 @@ def _beginning(name: str) -> str:
 
 
 def _show_task(console: Console, row: dict[str, Any], candidates: list[dict[str, Any]], folder: Path) -> None:
-    table = Table(show_header=False, title=escape(row["task_id"]), title_justify="left")
+    table = Table(show_header=False, title=_plain(row["task_id"]), title_justify="left")
     asset = f"{folder / ASSETS / row['sha256'][:2] / row['sha256']}.spz" if row["sha256"] else ""
     for name, value in {
         "validator": row["validator"],
@@ -206,7 +206,7 @@ def _show_task(console: Console, row: dict[str, Any], candidates: list[dict[str,
         "cooldown until": _when(row["cooldown_until_s"]),
         "asset": asset,
     }.items():
-        table.add_row(name, escape(value))
+        table.add_row(name, _plain(value))
     console.print(table, soft_wrap=True)
     made = Table("candidate", "seed", "score", "scorer", "refusals", "back end", "generation s", "bytes")
     for one in candidates:
@@ -215,13 +215,18 @@ def _show_task(console: Console, row: dict[str, Any], candidates: list[dict[str,
             f"{one['number']}{chosen}",
             str(one["seed"]),
             _figure(one["score"]),
-            escape(one["scorer"] or ""),
-            escape(one["refusals"] or ""),
-            escape(one["backend"]),
+            _plain(one["scorer"] or ""),
+            _plain(one["refusals"] or ""),
+            _plain(one["backend"]),
             _figure(one["generation_s"], 2),
             str(one["size_bytes"]),
         )
     console.print(made)
+
+
+def _plain(text: str) -> str:
+    """What others wrote, as one line that steers neither rich nor the reader's terminal."""
+    return escape("".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text))
 
 
 def _prompt_of(row: dict[str, Any]) -> str:

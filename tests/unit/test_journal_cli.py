@@ -72,6 +72,21 @@ def test_one_task_is_shown_with_its_candidates_and_its_file(
     assert Path(asset).read_bytes() == SPZ
 
 
+async def test_what_validators_write_does_not_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    journal = Journal.open(tmp_path, clock=HeldClock())
+    await journal.pulled(assignment(task_id="\x1b[31mred", prompt="a\x1b]0;title\x07 chair\n\x1b[2J\x9b1m"))
+    await journal.aclose()
+    capsys.readouterr()
+    for command in (["list"], ["show", "\x1b[31m"]):
+        assert main([*command, "--folder", str(tmp_path)]) == 0
+        said = capsys.readouterr().out
+        assert "chair" in said
+        assert all(c.isprintable() or c == "\n" for c in said)
+
+
 def test_an_export_holds_every_table_and_no_bytes(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.json"
     assert main(["export", "--output", str(output)]) == 0
