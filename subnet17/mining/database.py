@@ -21,7 +21,7 @@ ASSETS = "assets"
 VERSION = 1
 BUSY_TIMEOUT_S = 5.0
 BROKEN_MARK = "journal.broken"
-"""Written when damage shows while mining: a check at the next start might not find it."""
+"""Written when damage shows, and gone once all is set aside: a check at the next start might not find it."""
 
 SCHEMA = """
 CREATE TABLE task (
@@ -169,7 +169,11 @@ def _check_integrity(connection: sqlite3.Connection) -> None:
 
 
 def _set_aside(folder: Path, stamp: str) -> Path:
-    """Moves the journal and its assets together: the one says what the others are."""
+    """Moves the journal and its assets together: the one says what the others are.
+
+    Marked first: after a crash in between, the next start moves the rest and does not take it for leavings.
+    """
+    mark_broken(folder)
     aside = folder / f"broken-{stamp}"
     number = 1
     while aside.exists():

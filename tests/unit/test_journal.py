@@ -70,6 +70,13 @@ def files_in(journal: Journal) -> list[str]:
     return sorted(path.name for path in (journal.folder / ASSETS).glob("*/*"))
 
 
+def set_aside(folder: Path) -> list[bytes]:
+    """The journals that were moved aside, then their assets."""
+    return [
+        path.read_bytes() for place in (NAME, f"{ASSETS}/*/*") for path in folder.glob(f"broken-*/{place}")
+    ]
+
+
 async def test_each_state_is_there_for_the_next_process(journal: Journal) -> None:
     first, second = candidate(0), candidate(1, SPZ + b"better")
     parcel = submission(assignment=TASK, index=1, reason="it is good", candidates=2)
@@ -426,6 +433,37 @@ async def test_a_broken_journal_is_moved_aside_with_its_assets_and_a_new_one_beg
     assert await fresh.counts() == {}
     await through(fresh, TASK)
     await fresh.aclose()
+
+
+@pytest.mark.parametrize("moved", range(3))
+async def test_a_crash_while_a_broken_journal_is_moved_aside_loses_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
+    journal = Journal.open(tmp_path, clock=HeldClock())
+    await through(journal, TASK)
+    await journal.aclose()
+    broken = b"?" * 8192
+    (tmp_path / NAME).write_bytes(broken)
+    rename, names = Path.rename, []
+
+    def crash(path: Path, target: Path) -> Path:
+        names.append(path.name)
+        if len(names) > moved:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "rename", crash)
+        Journal.open(tmp_path, clock=HeldClock())
+    fresh = Journal.open(tmp_path, clock=HeldClock())
+    assert await fresh.counts() == {}
+    assert not files_in(fresh)
+    assert set_aside(tmp_path) == [broken, SPZ]
+    await through(fresh, TASK)
+    await fresh.aclose()
+    later = Journal.open(tmp_path, clock=HeldClock())
+    assert await later.counts() == {"accepted": 1}
+    await later.aclose()
 
 
 async def test_damage_that_shows_while_mining_is_set_aside_at_the_next_start(
