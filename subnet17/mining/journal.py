@@ -16,7 +16,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -274,8 +274,9 @@ class Journal:
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:  # its subclasses tell of bugs, not of damage
                 raise
-            mark_broken(self.folder)
             self.broken.set()
+            with suppress(OSError):  # a disk that takes nothing: the process ends all the same
+                mark_broken(self.folder)
             raise JournalError(f"the journal in {self.folder} is damaged: {error}") from None
         finally:
             self._refused.pop(ticket, None)

@@ -466,6 +466,22 @@ async def test_a_crash_while_a_broken_journal_is_moved_aside_loses_nothing_of_it
     await later.aclose()
 
 
+async def test_damage_ends_the_process_also_where_the_disk_takes_no_mark(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(journal._tables, "put_task", fail)
+    monkeypatch.setattr("subnet17.mining.journal.mark_broken", refuse)
+    with pytest.raises(JournalError, match="malformed"):
+        await journal.pulled(TASK)
+    assert journal.broken.is_set()
+
+
 async def test_damage_that_shows_while_mining_is_set_aside_at_the_next_start(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
