@@ -316,8 +316,13 @@ class Miner:
             await self._save_book()
 
     async def _save_book(self) -> None:
-        for hotkey, row in self.roster.take_changed().items():
-            await self._journal.save_validator(hotkey, row)
+        rows = self.roster.take_changed()
+        try:
+            for hotkey in list(rows):
+                await self._journal.save_validator(hotkey, rows[hotkey])
+                del rows[hotkey]
+        finally:  # a stop may come in between: what is left is saved at last
+            self.roster.put_back(rows)
 
     async def _save_book_at_last(self) -> None:
         """A disk that takes nothing must not keep the process from ending."""

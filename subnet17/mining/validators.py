@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +119,10 @@ class Roster:
         """The rows of the validators that changed since the last call, for the disk."""
         changed, self._changed = self._changed, set()
         return {hotkey: self.row_of(self._states[hotkey]) for hotkey in changed}
+
+    def put_back(self, hotkeys: Iterable[str]) -> None:
+        """These were not kept after all: they come again with the next `take_changed`."""
+        self._changed.update(hotkeys)
 
     def row_of(self, state: ValidatorState) -> dict[str, Any]:
         """A validator's row as it is now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -206,6 +206,36 @@ def test_a_disk_that_takes_nothing_any_more_does_not_keep_the_miner_from_stoppin
     with pytest.MonkeyPatch.context() as monkeypatch:
         mine([SimulatedValidator()], hours=0.0995, end=end)  # not when the book is saved anyway
     assert refused
+
+
+def test_a_stop_while_the_validator_book_is_saved_leaves_nothing_of_it_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rested: list[str] = []
+    save = Journal.save_validator
+    kept: dict[str, float] = {}
+
+    async def save_slowly(journal: Journal, hotkey: str, row: Mapping[str, Any]) -> None:
+        if rested and not kept:
+            await asyncio.sleep(1.0)
+        await save(journal, hotkey, row)
+        kept[hotkey] = row["ready_at_s"]
+
+    async def stop_in_between(miner: Miner) -> None:
+        await asyncio.sleep(6.0)
+        miner.stopping.set()
+
+    def begin(miner: Miner) -> None:
+        for number in range(4):
+            state = miner.roster.locate(neuron(name=f"Validator{number}", uid=number))
+            rested.append(state.neuron.hotkey)
+            miner.roster.rest(state, 2 * HOUR_S)
+        tasks.append(asyncio.create_task(stop_in_between(miner)))
+
+    tasks: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(Journal, "save_validator", save_slowly)
+    mine([SimulatedValidator() for _ in range(4)], hours=0.01, begin=begin)
+    assert sorted(kept) == sorted(rested)
 
 
 def test_a_miner_held_to_one_task_waits_without_spinning(monkeypatch: pytest.MonkeyPatch) -> None:
