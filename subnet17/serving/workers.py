@@ -171,17 +171,25 @@ class WorkerPool:
             self._set_reason(None)
 
     async def _schedule(self, *call: Any, timeout_s: float | None = None) -> Future[Any]:
-        """Hands `call` (a function and its arguments) to the pool, which is made anew if it broke."""
+        """Hands `call` (a function and its arguments) to the pool, which is made anew if it broke.
+
+        Raises:
+            StageError: the system gives no processes, or not what they need (threads, files, memory).
+            UnavailableError: the pool was closed.
+        """
         async with self._mending:
             try:
                 return self._pool.schedule(call[0], args=call[1:], timeout=timeout_s)
-            except RuntimeError:
+            except (RuntimeError, OSError):
                 if self._reason == "stopping":
                     raise UnavailableError("not ready: stopping") from None
                 self.deaths += 1
-                await asyncio.to_thread(self._stop)
-                self._pool = self._make_pool()
-                return self._pool.schedule(call[0], args=call[1:], timeout=timeout_s)
+                try:
+                    await asyncio.to_thread(self._stop)
+                    self._pool = self._make_pool()
+                    return self._pool.schedule(call[0], args=call[1:], timeout=timeout_s)
+                except (RuntimeError, OSError) as error:
+                    raise StageError(f"no worker can be started: {error}", stage="worker") from None
 
     def _refuse(self, reason: str) -> None:
         self._set_reason(reason)

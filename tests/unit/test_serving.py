@@ -9,8 +9,10 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pebble import ProcessPool
 
 from subnet17.deadline import Deadline
 from subnet17.errors import (
@@ -160,6 +162,32 @@ async def test_a_load_that_failed_is_tried_again_until_it_succeeds(tmp_path: Pat
         flag.touch()
         await asyncio.wait_for(starting, 20)
         assert await pool.run(echo, 1, timeout_s=10) == 1
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError("can't start new thread")]
+)
+async def test_processes_that_can_not_be_started_are_a_reason_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    failures = [error] * 2
+    schedule = ProcessPool.schedule
+
+    def schedule_or_fail(*call: Any, **more: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return schedule(*call, **more)
+
+    monkeypatch.setattr(ProcessPool, "schedule", schedule_or_fail)
+    pool = WorkerPool(load_nothing)
+    try:
+        starting = asyncio.create_task(pool.keep_starting(pause_s=0.05))
+        while str(error) not in str(pool.reason) and not starting.done():  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(starting, 20)
+        assert pool.ready
     finally:
         await pool.close()
 
