@@ -60,18 +60,21 @@ class CircuitBreaker:
             return 1
         return max(1, round(self._open_s - (self._clock() - self._opened_at_s)))
 
-    def admit(self) -> None:
+    def admit(self) -> bool:
         """Lets a call pass, to be followed by exactly one of `succeed`, `fail` or `release`.
+
+        Returns:
+            Whether it is the probe, as these are to be told: calls that began before it may end beside it.
 
         Raises:
             UnavailableError: open, or half-open with its probe under way.
         """
         state = self.state
         if state == "closed":
-            return
+            return False
         if state == "half_open" and not self._probing:
             self._probing = True
-            return
+            return True
         raise UnavailableError(
             f"circuit breaker is {state}: {sum(self._failed)} of the last {len(self._failed)} jobs failed",
             reason="breaker",
@@ -79,28 +82,28 @@ class CircuitBreaker:
             retry_after_s=self.retry_after_s,
         )
 
-    def succeed(self) -> None:
+    def succeed(self, *, probe: bool = False) -> None:
         """The call did its work, or failed through the caller's fault."""
-        if self._opened_at_s is not None and not self._probing:
+        if self._opened_at_s is not None and not probe:
             return  # admitted before it opened: says nothing of how things are now
-        if self._probing:
+        if probe:
             self._failed.clear()
+            self._probing = False
+            self._opened_at_s = None
         self._failed.append(False)
-        self._probing = False
-        self._opened_at_s = None
 
-    def fail(self) -> None:
+    def fail(self, *, probe: bool = False) -> None:
         """The call failed through ours."""
         self._failed.append(True)
         failures = sum(self._failed)
         tripped = failures >= self._min_failures and failures >= FAILURE_SHARE * len(self._failed)
-        if self._probing or tripped:
+        if probe or tripped:
             self._opened_at_s = self._clock()
-        self._probing = False
+        self._probing = self._probing and not probe
 
-    def release(self) -> None:
+    def release(self, *, probe: bool = False) -> None:
         """The call ended without saying anything about the back end (cancelled, never started, cut short)."""
-        self._probing = False
+        self._probing = self._probing and not probe
 
     def as_json(self) -> dict[str, object]:
         """For `/status/`."""

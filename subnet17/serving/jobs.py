@@ -113,9 +113,9 @@ class Jobs:
             async with self.queue.slot(deadline):
                 if gone is not None and await gone():
                     raise CallerGoneError("the caller hung up before the job's turn")
-                self.breaker.admit()
+                is_probe = self.breaker.admit()
                 admitted = True
-                return await self._run_admitted(job, args, deadline)
+                return await self._run_admitted(job, args, deadline, probe=is_probe)
         except CallerGoneError:
             self._count("abandoned")
             raise
@@ -124,30 +124,32 @@ class Jobs:
                 self._count("shed")
             raise
 
-    async def _run_admitted(self, job: Callable[..., R], args: tuple[Any, ...], deadline: Deadline) -> R:
+    async def _run_admitted(
+        self, job: Callable[..., R], args: tuple[Any, ...], deadline: Deadline, *, probe: bool
+    ) -> R:
         allowed_s = max(deadline.remaining_s, min(FAIR_JOB_S, self.longest_s))
         started_s = time.monotonic()
         try:
             result = await self.pool.run(job, *args, timeout_s=allowed_s)
         except InvalidInputError:
-            self.breaker.succeed()
+            self.breaker.succeed(probe=probe)
             self._count("refused")
             raise
         except (QueuedTooLongError, NotOfferedError):
-            self.breaker.release()
+            self.breaker.release(probe=probe)
             self._count("shed")
             raise
         except S17Error as error:
             if isinstance(error, DeadlineError) and deadline.by_caller and allowed_s < self.longest_s:
-                self.breaker.release()  # it might have been done within the server's own limit
+                self.breaker.release(probe=probe)  # it might have been done within the server's own limit
             else:
-                self.breaker.fail()
+                self.breaker.fail(probe=probe)
             self._count("failed")
             raise
         except BaseException:
-            self.breaker.release()
+            self.breaker.release(probe=probe)
             raise
-        self.breaker.succeed()
+        self.breaker.succeed(probe=probe)
         self._count("succeeded")
         self._seconds.observe(time.monotonic() - started_s)
         return result

@@ -22,7 +22,8 @@ class BreakerModel(RuleBasedStateMachine):
         self.outcomes: list[bool] = []
         self.opened_s: float | None = None
         self.probing = False
-        self.running = 0
+        self.running: list[bool] = []
+        """Of each call that has not ended: whether it is the probe."""
 
     @property
     def expected(self) -> str:
@@ -37,44 +38,47 @@ class BreakerModel(RuleBasedStateMachine):
     @rule()
     def call(self) -> None:
         if self.expected == "closed" or (self.expected == "half_open" and not self.probing):
-            self.breaker.admit()
-            self.probing = self.expected == "half_open"
-            self.running += 1
+            is_probe = self.breaker.admit()
+            assert is_probe == (self.expected == "half_open")
+            self.probing = self.probing or is_probe
+            self.running.append(is_probe)
         else:
             with pytest.raises(UnavailableError) as caught:
                 self.breaker.admit()
             assert caught.value.detail["retry_after_s"] >= 1
 
     @precondition(lambda self: self.running)
-    @rule()
-    def end_well(self) -> None:
-        self.running -= 1
-        self.breaker.succeed()
-        if self.opened_s is not None and not self.probing:
+    @rule(data=st.data())
+    def end_well(self, data: st.DataObject) -> None:
+        is_probe = self.end_one(data)
+        self.breaker.succeed(probe=is_probe)
+        if self.opened_s is not None and not is_probe:
             return  # from before it opened
-        if self.probing:
-            self.outcomes = []
+        if is_probe:
+            self.outcomes, self.opened_s = [], None
         self.outcomes.append(True)
-        self.probing, self.opened_s = False, None
 
     @precondition(lambda self: self.running)
-    @rule()
-    def end_badly(self) -> None:
-        self.running -= 1
-        self.breaker.fail()
+    @rule(data=st.data())
+    def end_badly(self, data: st.DataObject) -> None:
+        is_probe = self.end_one(data)
+        self.breaker.fail(probe=is_probe)
         self.outcomes.append(False)
         window = self.outcomes[-max(WINDOW, self.min_failures) :]
         failures = window.count(False)
-        if self.probing or (failures >= self.min_failures and failures >= FAILURE_SHARE * len(window)):
+        if is_probe or (failures >= self.min_failures and failures >= FAILURE_SHARE * len(window)):
             self.opened_s = self.now_s
-        self.probing = False
 
     @precondition(lambda self: self.running)
-    @rule()
-    def end_unsaid(self) -> None:
-        self.running -= 1
-        self.breaker.release()
-        self.probing = False
+    @rule(data=st.data())
+    def end_unsaid(self, data: st.DataObject) -> None:
+        self.breaker.release(probe=self.end_one(data))
+
+    def end_one(self, data: st.DataObject) -> bool:
+        """Ends any of the calls; whether it was the probe."""
+        is_probe = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
+        self.probing = self.probing and not is_probe
+        return is_probe
 
     @invariant()
     def agrees(self) -> None:

@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -260,12 +260,12 @@ def test_breaker_opens_after_failures_probes_once_and_closes() -> None:
     with pytest.raises(UnavailableError):
         breaker.admit()
     clock.now_s = 30
-    breaker.admit()
+    assert breaker.admit()
     with pytest.raises(UnavailableError):
         breaker.admit()  # one probe at a time
-    breaker.succeed()
+    breaker.succeed(probe=True)
     assert breaker.state == "closed"
-    breaker.admit()
+    assert not breaker.admit()
 
 
 def test_breaker_opens_again_when_its_probe_fails() -> None:
@@ -274,9 +274,28 @@ def test_breaker_opens_again_when_its_probe_fails() -> None:
     breaker.fail()
     clock.now_s = 31
     breaker.admit()
-    breaker.fail()
+    breaker.fail(probe=True)
     assert breaker.state == "open"
     assert breaker.retry_after_s == 30
+
+
+@pytest.mark.parametrize("end", [CircuitBreaker.succeed, CircuitBreaker.fail, CircuitBreaker.release])
+def test_what_began_before_it_opened_and_ends_beside_the_probe_does_not_speak_for_it(
+    end: Callable[[CircuitBreaker], None],
+) -> None:
+    clock = Clock()
+    breaker = CircuitBreaker(min_failures=1, open_s=30, clock=clock)
+    breaker.admit()
+    breaker.fail()
+    clock.now_s = 31
+    probe = breaker.admit()
+    end(breaker)
+    clock.now_s = 62
+    assert breaker.state == "half_open"
+    with pytest.raises(UnavailableError):
+        breaker.admit()
+    breaker.succeed(probe=probe)
+    assert breaker.state == "closed"
 
 
 def test_a_success_from_before_it_opened_does_not_close_the_breaker() -> None:
