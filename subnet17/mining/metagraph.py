@@ -189,7 +189,7 @@ def neurons_of(metagraph: Any) -> tuple[Neuron, ...]:
                 validator_permit=None if permit is None else bool(permit),
                 registered_block=None if block is None else int(block),
             )
-        except (ValidationError, ValueError) as error:
+        except (ValidationError, ValueError, TypeError, AttributeError) as error:
             log.debug("odd neuron left out", uid=str(uid), reason=str(error)[:100])
             continue
         neurons.append(neuron)

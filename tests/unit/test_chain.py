@@ -125,6 +125,17 @@ def metagraph() -> SimpleNamespace:
     )
 
 
+@pytest.mark.parametrize(
+    ("field", "odd"),
+    [("axons", None), ("axons", SimpleNamespace(ip="1.2.3.4", port=None)), ("hotkeys", None), ("S", None)],
+)
+def test_one_neuron_that_makes_no_sense_does_not_hide_the_others(field: str, odd: object) -> None:
+    graph = metagraph()
+    before = neurons_of(graph)
+    getattr(graph, field)[0] = odd
+    assert neurons_of(graph) == before[1:]
+
+
 def test_a_metagraph_becomes_neurons_and_odd_ones_are_left_out() -> None:
     neurons = neurons_of(metagraph())
     assert [n.hotkey for n in neurons] == ["5A", "5B", "5C"]
