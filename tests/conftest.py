@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REPO = Path(__file__).resolve().parents[1]
+
+# The same examples in every run, however long one takes: what fails in CI fails here as well, and is no
+# matter of luck or of how busy the machine is. HYPOTHESIS_PROFILE=search looks for new ones.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeat", UNTIMED, derandomize=True, database=None)
+settings.register_profile("search", UNTIMED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 
 
 def _prepare_torch() -> None:
