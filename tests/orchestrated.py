@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,20 +20,13 @@ from typing import Any
 
 import psutil
 
+from tests.ports import reserve_ports
+
 REPO = Path(__file__).resolve().parents[1]
 GENERATION, VALIDATION, MINER = "generation-server", "validation-server", "subnet17-miner"
 NAMES = (VALIDATION, GENERATION, MINER)
 """In the order in which they start."""
 SCRIPTS = {name: name.replace("-", "_") for name in NAMES}
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float = 90.0, what: str) -> None:
@@ -208,7 +200,7 @@ def open_house(root: Path, folder: Path, **settings: object) -> Iterator[House]:
         "S17_OPERATIONS__MIN_FREE_DISK_BYTES": 0,
         "S17_MINER__DRAIN_TIMEOUT_S": 0.5,
     }
-    ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
+    ports = dict(zip(NAMES, reserve_ports(len(NAMES)), strict=True))
     house = House(root, folder, ports, **(quick | settings))
     try:
         yield house

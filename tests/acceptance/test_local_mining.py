@@ -22,6 +22,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.ports import reserve_neighbours
+
 REPO = Path(__file__).resolve().parents[2]
 NAMES = {"generation-server", "validation-server", "subnet17-miner", "local-subnet"}
 OTHER_APP = "somebody-elses-app"
@@ -63,22 +65,6 @@ class House:
         return sum(int(page["counts"].get(kind, 0)) for page in self.ledger())
 
 
-def free_ports(count: int) -> list[int]:
-    """The first of `count` neighbouring free ports, and so on: none is handed out twice."""
-    for first in range(21000, 60000, 50):
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for offset, probe in enumerate(sockets):
-                probe.bind(("127.0.0.1", first + offset))
-            return [first + offset for offset in range(count)]
-        except OSError:
-            continue
-        finally:
-            for probe in sockets:
-                probe.close()
-    raise RuntimeError("no free ports")
-
-
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition():
@@ -91,7 +77,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     if shutil.which("node") is None:
         pytest.fail("Node.js is missing: the acceptance test needs PM2")
     folder = tmp_path_factory.mktemp("house")
-    generation, validation, miner, *validators = free_ports(5)
+    generation, validation, miner, *validators = reserve_neighbours(5)
     env = {name: value for name, value in os.environ.items() if not name.startswith("S17_")} | {
         "PM2_HOME": str(folder / "pm2"),
         "S17_OPERATIONS__DATA_DIR": str(folder / "data"),

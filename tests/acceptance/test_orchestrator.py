@@ -23,13 +23,13 @@ from orchestrated import (
     VALIDATION,
     House,
     copy_project,
-    free_ports,
     open_house,
     wait_until,
 )
 
 from subnet17.ops.state import Orders
 from subnet17.ops.supervisor import is_alive
+from tests.ports import reserve_port, reserve_ports
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -264,7 +264,7 @@ def test_pm2_restarts_what_crashes_and_the_orchestrator_what_pm2_cannot_see(pm2_
 
 
 def test_the_real_services_are_kept_up_and_end_in_order(tmp_path: Path) -> None:
-    ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
+    ports = dict(zip(NAMES, reserve_ports(len(NAMES)), strict=True))
     house = House(
         REPO,
         tmp_path,
@@ -276,7 +276,7 @@ def test_the_real_services_are_kept_up_and_end_in_order(tmp_path: Path) -> None:
         S17_OPERATIONS__KILL_TIMEOUT_S=8,
         S17_OPERATIONS__WORK_CHECK_INTERVAL_S=5,
         S17_MINER__DRAIN_TIMEOUT_S=2,
-        S17_NETWORK__LOCAL_PORT=free_ports(1)[0],
+        S17_NETWORK__LOCAL_PORT=reserve_port(),
         S17_NETWORK__LOCAL_VALIDATORS=1,
     )
     try:

@@ -15,7 +15,6 @@ import json
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -34,6 +33,7 @@ from peers import app_peer
 from stand_ins import StandIns
 
 from subnet17.localnet.ledger import Record, read_record
+from tests.ports import reserve_neighbours
 
 STATES = ("pulled", "generated", "scored", "sending", "answered")
 AIMS = ("start", *STATES)
@@ -147,7 +147,7 @@ class Round:
 
     def _write_config(self, stand_in_port: int) -> Path:
         url = f"http://127.0.0.1:{stand_in_port}"
-        miner_port, first_port, *_ = free_ports(1 + self.course.validators)
+        miner_port, first_port, *_ = reserve_neighbours(1 + self.course.validators)
         text = f"""
 [miner]
 wallet_uri = "{self.uri}"
@@ -200,22 +200,6 @@ log_format = "json"
         finally:
             process.terminate()
             await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
-
-
-def free_ports(count: int) -> list[int]:
-    """Neighbouring ports that are free now, from a random place on: lanes must not meet."""
-    while True:
-        first = random.SystemRandom().randrange(20_000, 30_000 - count)
-        sockets = [socket.socket() for _ in range(count)]
-        try:
-            for offset, probe in enumerate(sockets):
-                probe.bind(("127.0.0.1", first + offset))
-            return [first + offset for offset in range(count)]
-        except OSError:
-            continue
-        finally:
-            for probe in sockets:
-                probe.close()
 
 
 class Night:

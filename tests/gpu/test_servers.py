@@ -7,7 +7,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,16 +29,11 @@ if not torch.cuda.is_available():
 from subnet17.splat.gsplat_kernels import why_no_gsplat
 from subnet17.splat.ply import write_ply
 from subnet17.validation.scoring.warmup import make_ball
+from tests.ports import reserve_port
 
 REPO = Path(__file__).resolve().parents[2]
 READY_S = 300.0
 BALL = base64.b64encode(write_ply(make_ball(50_000))).decode()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextmanager
@@ -47,7 +41,7 @@ def running(
     script: str, table: str, keys: dict[str, Any], folder: Path, *flags: str
 ) -> Iterator[httpx.Client]:
     """A server on a free port; stopped with SIGTERM, which must leave nothing behind."""
-    port = free_port()
+    port = reserve_port()
     config = folder / "mining.toml"
     lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
     config.write_text(f"[{table}]\n" + "\n".join(lines) + f'\n[operations]\ndata_dir = "{folder}/data"\n')

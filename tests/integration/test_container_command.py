@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,13 +19,12 @@ from subnet17.settings import PROJECT_ROOT
 from subnet17.settings_sources import PREFIX
 from subnet17.splat.ply import read_ply
 from tests.dockerfile import environment, instructions
+from tests.ports import reserve_port
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(reserve_port())
     command = json.loads(next(rest for name, rest in reversed(instructions()) if name == "CMD"))
     command = [sys.executable, *command[1:-1], port, "--backend", "procedural"]
     given = {k: v for k, v in environment().items() if k.startswith(PREFIX)}

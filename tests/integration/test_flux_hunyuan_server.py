@@ -8,7 +8,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -37,6 +36,7 @@ from subnet17.settings import GenerationTable
 from subnet17.splat.ply import read_ply
 from subnet17.splat.spz import decode_spz
 from tests.config_files import write_config
+from tests.ports import reserve_port
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -474,9 +474,7 @@ def serve_faulty(weights: str, data_dir: str, port: str) -> int:
 
 
 async def test_a_server_that_lost_its_device_ends_with_an_exit_code(weights: Path, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = reserve_port()
     code = (
         "import sys; from tests.integration.test_flux_hunyuan_server import serve_faulty\n"
         "if __name__ == '__main__': sys.exit(serve_faulty(*sys.argv[1:]))"

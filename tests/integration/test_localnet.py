@@ -28,6 +28,7 @@ from subnet17.localnet.main import main
 from subnet17.localnet.subnet import LocalSubnet
 from subnet17.mining.protocol import GetVersion, ImageTask, PullTask, SubmitResults, TextTask, sign_submit
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
+from tests.ports import reserve_neighbours, reserve_port
 
 MINER = bt.Keypair.create_from_uri("//Miner")
 STRANGER = bt.Keypair.create_from_uri("//Stranger")
@@ -129,7 +130,11 @@ def settings(tmp_path: Path, scoring: ScoringServer) -> Settings:
     return load_settings(
         environ={},
         flags={
-            "network": {"local_port": _free_ports(), "local_validators": 2, "local_image_share": 0},
+            "network": {
+                "local_port": reserve_neighbours(2)[0],
+                "local_validators": 2,
+                "local_image_share": 0,
+            },
             "miner": {"validation_endpoint": scoring.url},
             "operations": {"data_dir": str(tmp_path)},
         },
@@ -140,20 +145,6 @@ def settings(tmp_path: Path, scoring: ScoringServer) -> Settings:
 def subnet(settings: Settings) -> Iterator[LocalSubnet]:
     with LocalSubnet(settings) as running:
         yield running
-
-
-def _free_ports() -> int:
-    """A port that is free together with the next one."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            if port > 1024:
-                return port
 
 
 def _caller(subnet: LocalSubnet, keypair: Any = MINER, *, validator: int = 0) -> Caller:
@@ -353,7 +344,7 @@ def _wait_for(path: Path, process: subprocess.Popen[str], *, holds: str = "") ->
 
 
 def test_the_process_follows_its_file_and_stops_with_0_on_sigterm(tmp_path: Path) -> None:
-    port = _free_ports()
+    port = reserve_port()
     config, said = tmp_path / "mining.toml", tmp_path / "said"
     config.write_text("# nothing is set\n")
     process = subprocess.Popen(
@@ -384,10 +375,8 @@ def test_the_command_fails_with_1_and_leaves_nothing_when_a_port_is_taken(
 ) -> None:
     monkeypatch.setenv("S17_OPERATIONS__DATA_DIR", str(tmp_path))
     monkeypatch.setattr("subnet17.localnet.main.configure_logging", lambda **_: None)
-    port = _free_ports()
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port + 1))
-        taken.listen()
+    port = reserve_neighbours(2)[0]
+    with socket.create_server(("127.0.0.1", port + 1)):
         assert main(["--validators", "2", "--port", str(port)]) == 1
     assert f"port {port + 1} on 127.0.0.1 is in use" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

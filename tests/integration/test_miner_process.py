@@ -13,9 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from peers import listen
 
 from tests.config_files import write_config
+from tests.ports import reserve_port
 
 REPO = Path(__file__).resolve().parents[2]
 DATA_DIR = "S17_OPERATIONS__DATA_DIR"
@@ -64,16 +64,11 @@ def test_help_names_bittensors_flags(tmp_path: Path) -> None:
         assert flag in ended.stdout
 
 
-def free_port() -> int:
-    with listen() as listener:
-        return int(listener.getsockname()[1])
-
-
 class Process:
     """A running miner on a static chain; nobody answers there."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
-        self.port = free_port()
+        self.port = reserve_port()
         self.flags = [
             "--chain",
             chain_file(folder),
@@ -190,7 +185,7 @@ def test_mining_never_loads_torch_even_where_it_is_installed(tmp_path: Path) -> 
 
 def test_a_second_miner_with_the_same_hotkey_refuses_to_start(tmp_path: Path) -> None:
     with Process(tmp_path) as first:
-        ended = run(*first.flags[:4], "--port", str(free_port()), cwd=tmp_path)
+        ended = run(*first.flags[:4], "--port", str(reserve_port()), cwd=tmp_path)
     assert ended.returncode == 1
     assert f"process {first.process.pid} mines with hotkey" in ended.stderr
 

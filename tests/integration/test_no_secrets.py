@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 from bittensor_wallet import Wallet
 from fake_validator import FakeValidator
-from peers import FakeGeneration, FakeValidation, app_peer, listen
+from peers import FakeGeneration, FakeValidation, app_peer
 
 from subnet17.mining.protocol import ImageTask
 from subnet17.settings import PROJECT_ROOT
+from tests.ports import reserve_port
 
 ASSET = b"\x28\xb5\x2f\xfd" + random.Random(5).randbytes(3000)
 PICTURE = b"\x89PNG\r\n\x1a\n" + random.Random(6).randbytes(3000)
@@ -71,8 +72,7 @@ def wallet(tmp_path: Path) -> Wallet:
 def start(folder: Path, validator: FakeValidator, generation: int, validation: int, form: str) -> Any:
     chain = folder / "neurons.json"
     chain.write_text(json.dumps([validator.as_neuron()]))
-    with listen() as listener:
-        port = listener.getsockname()[1]
+    port = reserve_port()
     settings = {
         "S17_MINER__GENERATION_ENDPOINTS": f"http://127.0.0.1:{generation}",
         "S17_MINER__VALIDATION_ENDPOINT": f"http://127.0.0.1:{validation}",

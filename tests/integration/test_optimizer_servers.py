@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from peers import listen
+
+from tests.ports import reserve_ports
 
 REPO = Path(__file__).resolve().parents[2]
 START_S = 120.0
@@ -22,10 +23,7 @@ START_S = 120.0
 def config(tmp_path: Path) -> Iterator[Path]:
     """A mining.toml whose two servers run."""
     path = tmp_path / "mining.toml"
-    ports = []
-    for _ in range(3):
-        with listen() as listener:
-            ports.append(int(listener.getsockname()[1]))
+    ports = reserve_ports(3)
     path.write_text(
         f"# mine\n[generation]\nport = {ports[0]}\nbackend = 'procedural'\nsplat_count = 7_000 # few\n"
         f"[validation]\nport = {ports[1]}\nscorer = 'embedded'\nrenderer = 'cpu'\n"

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from peers import listen
 
 from tests.config_files import write_config
+from tests.ports import reserve_port
 
 REPO = Path(__file__).resolve().parents[2]
 START_S = 120.0
@@ -23,8 +23,7 @@ class Server:
     """Its process, its file and its address."""
 
     def __init__(self, folder: Path) -> None:
-        with listen() as listener:
-            self.port = int(listener.getsockname()[1])
+        self.port = reserve_port()
         self.config = folder / "mining.toml"
         self.log = folder / "log.txt"
         self.write()

@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from peers import key, listen
+from peers import key
 
 from subnet17.settings import PROJECT_ROOT
+from tests.ports import reserve_port
 
 
 def command(folder: Path, data_dir: str) -> tuple[list[str], dict[str, str], int]:
     chain = folder / "neurons.json"
-    with listen() as listener:
-        port = listener.getsockname()[1]
+    port = reserve_port()
     if not chain.exists():
         entry = {"uid": 0, "hotkey": key("Validator0").ss58_address, "ip": "127.0.0.1", "port": port}
         chain.write_text(json.dumps([entry | {"stake": 0, "is_serving": True}]))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from peers import listen
+
+from tests.ports import reserve_port
 
 REPO = Path(__file__).resolve().parents[2]
 SERVER = """
@@ -47,19 +48,14 @@ def start(port: int, *, work_s: float) -> subprocess.Popen[str]:
             time.sleep(0.05)
 
 
-def free_port() -> int:
-    with listen() as listener:
-        return int(listener.getsockname()[1])
-
-
 def test_sigterm_ends_it_with_exit_code_0() -> None:
-    with start(free_port(), work_s=0) as process:
+    with start(reserve_port(), work_s=0) as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
 
 
 def test_a_second_signal_does_not_wait_for_work_under_way() -> None:
-    port = free_port()
+    port = reserve_port()
     with start(port, work_s=60) as process, httpx.Client(trust_env=False) as client:
         asking = subprocess.Popen(
             [sys.executable, "-c", f"import urllib.request as r; r.urlopen('http://127.0.0.1:{port}/slow')"],

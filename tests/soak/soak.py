@@ -17,7 +17,6 @@ import base64
 import os
 import random
 import signal
-import socket
 import statistics
 import sys
 import tempfile
@@ -35,6 +34,7 @@ REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO))
 
 from subnet17.ops.sample_work import COMPRESSION_SPZ, PROMPT, make_ball  # noqa: E402
+from tests.ports import reserve_port  # noqa: E402
 
 WARM_UP = 0.1
 """Share of the requests after which memory and descriptors are counted: by then all was done once."""
@@ -143,7 +143,7 @@ class Server:
     """One server's process and where it answers."""
 
     def __init__(self, script: str, *flags: str, folder: Path) -> None:
-        self.url = f"http://127.0.0.1:{(port := _free_port())}"
+        self.url = f"http://127.0.0.1:{(port := reserve_port())}"
         self.log = folder / f"{script}.log"
         clean = {n: v for n, v in os.environ.items() if not n.startswith(("S17_", "SUBNET17_"))}
         env = clean | {"S17_OPERATIONS__DATA_DIR": str(folder), "S17_CONFIG": str(folder / "mining.toml")}
@@ -177,11 +177,6 @@ class Server:
 
 def _own_bytes(process: psutil.Process) -> int:
     return int(process.memory_full_info().uss)  # what is shared between workers would be counted twice
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from subnet17.ops.processes import fingerprint, list_processes
 from subnet17.ops.state import Files, Orders, State
 from subnet17.ops.supervisor import Seen
 from subnet17.settings import OperationsTable, Settings
-from tests.orchestrated import free_ports
+from tests.ports import reserve_ports
 
 
 class FakePm2:
@@ -82,7 +82,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Of a house without PM2's daemon; whatever would be started is noted in `ordered`."""
     monkeypatch.setenv("PM2_HOME", str(tmp_path / "pm2"))
     operations = OperationsTable(data_dir=str(tmp_path), min_free_disk_bytes=0)
-    ports = iter(free_ports(3))
+    ports = iter(reserve_ports(3))
     tables = {name: {"port": next(ports)} for name in ("generation", "validation", "miner")}
     return Settings.model_validate({"operations": operations, **tables})
 

@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from peers import SPZ, FakeGeneration, FakeValidation, app_peer, assignment, hang, raw_peer
 
 from subnet17.errors import (
@@ -29,6 +28,7 @@ from subnet17.localnet.virtual_time import VIRTUAL_CLOCK, run_virtually
 from subnet17.mining.servers import Servers
 from subnet17.mining.tasks import Candidate
 from subnet17.settings import GenerationTable, MinerTable, Settings
+from tests.ports import reserve_port
 
 CANDIDATE = Candidate(0, 7, SPZ, "flux-hunyuan", 1.0)
 
@@ -180,9 +180,7 @@ async def test_checks_tell_what_the_servers_are_and_whether_they_are_ready() -> 
 
 
 async def test_a_server_that_is_down_is_trouble_not_an_exception() -> None:
-    async with app_peer(FastAPI()) as port:
-        pass
-    miner = MinerTable(generation_endpoints=[f"http://127.0.0.1:{port}"])
+    miner = MinerTable(generation_endpoints=[f"http://127.0.0.1:{reserve_port()}"])
     servers = Servers(Settings(miner=miner))
     await servers.check()
     assert "generation server" in servers.trouble

@@ -7,7 +7,6 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +17,7 @@ from subnet17.gpu.monitor import GpuState
 from subnet17.ops.resources import Machine, can_reach
 from subnet17.ops.time_server import NTP_TO_UNIX_S, ask_skew, read_skew
 from subnet17.settings import Settings
+from tests.ports import reserve_port
 
 CARD = GpuState(0, "card", 100, 75, 61, 99, power_w=210.5)
 
@@ -58,8 +58,8 @@ def test_a_disk_that_cannot_be_asked_is_unknown_not_empty(
     assert values(Machine(settings(tmp_path), gpus=list))["disk_free_bytes"] is None
 
 
-async def test_the_network_is_there_when_one_host_answers(unused_tcp_port_factory: Callable[[], int]) -> None:
-    dead = f"127.0.0.1:{unused_tcp_port_factory()}"
+async def test_the_network_is_there_when_one_host_answers() -> None:
+    dead = f"127.0.0.1:{reserve_port()}"
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     alive = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:

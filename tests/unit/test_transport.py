@@ -19,6 +19,7 @@ from subnet17.mining.clock import Clock
 from subnet17.mining.protocol import PullTask, submit_message
 from subnet17.mining.transport import Reply, Transport
 from subnet17.settings import NetworkTable
+from tests.ports import reserve_port
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -66,11 +67,9 @@ async def test_a_reset_is_ambiguous() -> None:
 
 
 async def test_a_refused_connection_is_known_not_to_be_sent() -> None:
-    async with raw_peer(hang) as port:
-        pass
     transport = make_transport()
     with pytest.raises(PeerError) as caught:
-        await transport.pull(neuron(port))
+        await transport.pull(neuron(reserve_port()))
     assert not isinstance(caught.value, PeerTimeoutError)
     assert caught.value.detail["sent"] is False
     await transport.aclose()
