@@ -25,16 +25,16 @@ class EchoService:
         return {}
 
 
-async def no_wait() -> None: ...
+async def nothing_more(size: int) -> None: ...
 
 
 def make_echo_app(
-    *, max_body_bytes: int, api_key: str = "", wait: Callable[[], Awaitable[object]] = no_wait
+    *, max_body_bytes: int, api_key: str = "", then: Callable[[int], Awaitable[None]] = nothing_more
 ) -> FastAPI:
     """An app with one route of its own, `POST /echo`.
 
     Args:
-        wait: Awaited between the end of the body and the answer, which is its size.
+        then: Told the size of the body and awaited before the answer, which is that size.
     """
     app = create_service_app(
         EchoService(), ServerTable(api_key=api_key), title="echo", max_body_bytes=max_body_bytes
@@ -42,7 +42,7 @@ def make_echo_app(
 
     async def echo(request: Request) -> int:
         size = len(await request.body())
-        await wait()
+        await then(size)
         return size
 
     app.add_api_route("/echo", echo, methods=["POST"], response_model=None)

@@ -19,9 +19,7 @@ KEY = "a key"
 
 
 @pytest_asyncio.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr(early_answers, "LINGER_S", 0.3)
-    monkeypatch.setitem(http._BodyLimit.__init__.__kwdefaults__, "timeout_s", 0.3)
+async def port() -> AsyncIterator[int]:
     app = make_echo_app(max_body_bytes=LIMIT_BYTES, api_key=KEY)
     config = uvicorn.Config(
         app, http=BoundedConnection, lifespan="off", log_config=None, timeout_graceful_shutdown=1, port=0
@@ -41,7 +39,7 @@ async def trickle(port: int, length: str, key: str) -> str:
     head = f"POST /echo HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\n{length}\r\n\r\n"
     writer.write(head.encode())
     reading = asyncio.create_task(read_all(reader))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not reading.done():
             writer.write(b"1\r\nx\r\n" if "chunked" in length else b"x")
             await asyncio.sleep(0.05)
@@ -69,8 +67,10 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
     ],
 )
 async def test_a_refused_caller_who_goes_on_sending_is_answered_and_given_up(
-    port: int, length: str, key: str, status: int
+    monkeypatch: pytest.MonkeyPatch, port: int, length: str, key: str, status: int
 ) -> None:
+    monkeypatch.setattr(early_answers, "LINGER_S", 0.3)
+    monkeypatch.setitem(http._BodyLimit.__init__.__kwdefaults__, "timeout_s", 0.3)
     reply = await trickle(port, length, key)
     assert f"http/1.1 {status}" in reply and "connection: close" in reply
     assert reply.endswith("}")

@@ -16,10 +16,15 @@ from tests.echo_service import make_echo_app
 LIMIT_BYTES = 1000
 
 
-def make_app() -> tuple[FastAPI, asyncio.Event]:
-    """An app whose route reads its body and then waits for the event."""
-    release = asyncio.Event()
-    return make_echo_app(max_body_bytes=LIMIT_BYTES, wait=release.wait), release
+def make_app() -> tuple[FastAPI, asyncio.Event, list[int]]:
+    """An app whose route reads its body and then waits for the event; the sizes of what it has read."""
+    release, read = asyncio.Event(), list[int]()
+
+    async def note(size: int) -> None:
+        read.append(size)
+        await release.wait()
+
+    return make_echo_app(max_body_bytes=LIMIT_BYTES, then=note), release, read
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:
@@ -27,10 +32,12 @@ def client_of(app: FastAPI) -> httpx.AsyncClient:
 
 
 async def test_bodies_held_at_once_are_bounded_and_given_back() -> None:
-    app, release = make_app()
+    app, release, read = make_app()
     async with client_of(app) as client:
         held = [asyncio.create_task(client.post("/echo", content=b"x" * LIMIT_BYTES)) for _ in range(4)]
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(60):
+            while len(read) < len(held):  # noqa: ASYNC110 - a list sets no event
+                await asyncio.sleep(0.01)
         shed = await client.post("/echo", content=b"x")
         assert (shed.status_code, shed.json()["error"]["code"]) == (429, "overloaded")
         assert int(shed.headers["retry-after"]) >= 1
@@ -42,7 +49,7 @@ async def test_bodies_held_at_once_are_bounded_and_given_back() -> None:
 async def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(http._BodyLimit.__init__.__kwdefaults__, "timeout_s", 0.1)
     monkeypatch.setattr(early_answers, "LINGER_S", 0.1)
-    app, _ = make_app()
+    app, *_ = make_app()
 
     async def trickle() -> AsyncIterator[bytes]:
         yield b"x"
@@ -54,7 +61,7 @@ async def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_caller_who_hangs_up_while_sending_is_no_unexpected_error() -> None:
-    app, _ = make_app()
+    app, *_ = make_app()
     sent: list[Message] = []
 
     async def receive() -> Message:
