@@ -6,6 +6,8 @@ import errno
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,12 @@ from subnet17.log_files import LOG_FILES_VARIABLE, cap_log_files, rotate
 MAX_BYTES = 64 * 1024
 WRITER = """
 import os, sys
-name, path, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+name, path, enough = sys.argv[1:]
 file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-for number in range(count):
+number = 0
+while number % 100 or not os.path.exists(enough):
     os.write(file, f"{name} {number} {'x' * 80}\\n".encode())
+    number += 1
 """
 
 
@@ -74,24 +78,37 @@ def test_the_cap_holds_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_cap_holds_while_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "err.log"
+    file, enough = tmp_path / "logs" / "err.log", tmp_path / "enough"
+    file.parent.mkdir()
     monkeypatch.setenv(LOG_FILES_VARIABLE, str(file))
     monkeypatch.setattr(log_files, "CHECK_S", 0.001)
+    others = threading.enumerate()
     ended = cap_log_files(MAX_BYTES, 3)
     assert ended is not None
+    (watch,) = set(threading.enumerate()) - set(others)
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, name, str(file), "20000"]) for name in ("one", "two")
+        subprocess.Popen([sys.executable, "-c", WRITER, name, str(file), str(enough)])
+        for name in ("one", "two")
     ]
+    deadline_s = time.monotonic() + 60
     try:
-        assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+        while not file.with_name("err.log.3").exists():
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
     finally:
+        enough.touch()
+        codes = [writer.wait(timeout=60) for writer in writers]
         ended.set()
+        watch.join(60)  # it may be moving them still
+    assert codes == [0, 0]
     rotate(file, MAX_BYTES, 3)
-    sizes = {p.name: p.stat().st_size for p in tmp_path.iterdir() if not p.name.endswith(".partial")}
+    sizes = {p.name: p.stat().st_size for p in file.parent.iterdir()}
     assert set(sizes) == {"err.log", "err.log.1", "err.log.2", "err.log.3"}
     assert max(sizes.values()) <= MAX_BYTES + log_files.SLACK_BYTES
     for name in sizes:
-        whole = (tmp_path / name).read_text().splitlines()[:-1]  # the last may have been copied while it came
+        whole = (
+            file.with_name(name).read_text().splitlines()[:-1]
+        )  # the last may have been copied while it came
         assert all(line.split()[2] == "x" * 80 for line in whole)
 
 
