@@ -67,7 +67,7 @@ async def test_what_ends_at_once_is_restarted_with_growing_delays_until_it_is_gi
     children = Children(settings, [process])
     tending = asyncio.create_task(children.tend())
     await children.start(process, settings)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (seen := (await children.look())["service"]).life != "given_up":  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.02)
     tending.cancel()
@@ -89,7 +89,7 @@ async def test_what_does_not_end_in_time_is_killed_with_all_it_started(
     assert len([p for p in psutil.pids() if _session_of(p) == group]) == 2
     await children.stop(process)
     assert await children.look() == {}
-    for _ in range(100):  # the kernel takes a moment
+    for _ in range(3000):  # the kernel takes a moment
         left = [p for p in psutil.pids() if _session_of(p) == group and _runs(p)]
         if not left:
             break
@@ -131,7 +131,7 @@ async def test_what_runs_is_adopted_by_its_mark_and_nothing_else_is(
     assert psutil.Process(pid).cmdline()[1] == process.script
     tending = asyncio.create_task(adopting.tend())
     os.kill(pid, signal.SIGKILL)
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     while (seen := (await adopting.look())["service"]).pid in {0, pid}:
         assert time.monotonic() < deadline_s
         await asyncio.sleep(0.02)

@@ -51,7 +51,7 @@ async def test_a_process_that_the_system_does_not_start_is_put_aside() -> None:
             waits_for=list,
         )
         keeping = asyncio.create_task(keeper.keep())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await keeper.settled.wait()
         keeping.cancel()
     assert state.doing == "aside"
