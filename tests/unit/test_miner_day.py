@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -68,6 +69,7 @@ def mine(
                     servers=servers,
                     journal=journal,
                     clock=VIRTUAL_CLOCK,
+                    rng=random.Random(1),
                 )
             )
             begin(made[0])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import random
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -106,6 +107,7 @@ class World:
             servers=servers,
             journal=journal,
             clock=VIRTUAL_CLOCK,
+            rng=random.Random(1),
         )
 
     def durable(self) -> set[tuple[str, int]]:
