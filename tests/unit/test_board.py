@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,9 +31,11 @@ def note(settings: Settings) -> None:
     tell({"steps": steps[-1], "log_level": log_style().level})
 
 
-def last_steps(pause_s: float = 0.0) -> list[int]:
-    """At the job's begin and at its end."""
+def last_steps(pause_s: float = 0.0, begun: Path | None = None) -> list[int]:
+    """At the job's begin, which it tells by a file, and at its end."""
     before = steps[-1]
+    if begun is not None:
+        begun.touch()
     time.sleep(pause_s)
     return [before, steps[-1]]
 
@@ -88,17 +91,22 @@ async def until_told(pool: WorkerPool, steps: int) -> dict[str, Any]:
             await asyncio.sleep(0.02)
 
 
-async def test_workers_follow_idle_between_jobs_and_from_their_birth(pool: WorkerPool) -> None:
+async def test_workers_follow_idle_between_jobs_and_from_their_birth(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
     pool.follow(settings_with(11, "warning"))
     idle = await until_told(pool, 11)
     assert idle["log_level"] == "warning"
 
-    busy = asyncio.create_task(pool.run(last_steps, 2.5 * FOLLOW_S, timeout_s=30))
-    await asyncio.sleep(0.3)
+    begun = tmp_path / "begun"
+    busy = asyncio.create_task(pool.run(last_steps, 2.5 * FOLLOW_S, begun, timeout_s=60))
+    async with asyncio.timeout(30):
+        while not begun.exists():  # noqa: ASYNC110 - another process sets no event
+            await asyncio.sleep(0.02)
     pool.follow(settings_with(12))
     assert await busy == [11, 11]  # a job keeps the settings that it began with
     assert await pool.run(last_steps, timeout_s=30) == [12, 12]
 
     os.kill(idle["pid"], signal.SIGKILL)
-    assert await pool.run(last_steps, timeout_s=30) == [12, 12]
+    assert await pool.run(last_steps, timeout_s=60) == [12, 12]  # the next one is born first
     assert [news["pid"] for news in pool.news] != [idle["pid"]]

@@ -54,6 +54,11 @@ def do(what: str, step: str) -> None:
         raise InvalidInputError("no such thing")
     if action.startswith("sleep"):
         time.sleep(float(action.removeprefix("sleep ")))
+    if action.startswith("hold "):  # until the test lets go
+        held = Path(action.removeprefix("hold "))
+        held.touch()
+        while held.exists():
+            time.sleep(0.02)
 
 
 def prepare(what: str) -> Work | bytes:
@@ -80,6 +85,13 @@ def log_time(path: str, name: str, step: Callable[..., Any], *args: Any) -> Any:
     with Path(path).open("a") as log:
         log.write(f"{name} ends {time.monotonic()}\n")
     return result
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Other processes set no event."""
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 def logged(path: str) -> list[str]:
@@ -114,13 +126,13 @@ def leftovers(pool: RelayPool) -> list[Path]:
 async def test_steps_run_in_front_at_the_back_and_in_front() -> None:
     async with running() as pool:
         assert pool.workers == 3 and len(pool.news) >= 2
-        total, first, second, third = (await pool.run(JOB, "all", timeout_s=20)).split()
+        total, first, second, third = (await pool.run(JOB, "all", timeout_s=60)).split()
         assert total == b"999000"
         back = {news["pid"] for news in pool.back.news}
         assert {int(second)} == back and int(first) not in back and int(third) not in back
         assert JOB("all").split()[0] == total, "in one process they give the same"
-        assert await pool.run(JOB, "early", timeout_s=20) == JOB("early") == b"done early"
-        assert await pool.run(JOB, "short", timeout_s=20) == JOB("short") == b"no need to finish"
+        assert await pool.run(JOB, "early", timeout_s=60) == JOB("early") == b"done early"
+        assert await pool.run(JOB, "short", timeout_s=60) == JOB("short") == b"no need to finish"
         assert not leftovers(pool)
 
 
@@ -129,9 +141,14 @@ async def test_the_next_job_is_prepared_while_one_computes(tmp_path: Path) -> No
     steps = {
         step.__name__: partial(log_time, log, step.__name__, step) for step in (prepare, compute, finish)
     }
+    held = tmp_path / "held"
     async with running() as pool:
-        both = [pool.run(Relay(**steps), "compute: sleep 0.5", timeout_s=20) for _ in range(2)]  # type: ignore[arg-type]
-        await asyncio.gather(*both)
+        first = asyncio.create_task(pool.run(Relay(**steps), f"compute: hold {held}", timeout_s=120))  # type: ignore[arg-type]
+        await until(held.exists)
+        second = asyncio.create_task(pool.run(Relay(**steps), "all", timeout_s=120))  # type: ignore[arg-type]
+        await until(lambda: logged(log).count("prepare ends") == 2)
+        held.unlink()
+        await asyncio.gather(first, second)
     order = logged(log)
     first_computed = order.index("compute ends")
     assert order[:first_computed].count("prepare ends") == 2
@@ -155,35 +172,40 @@ async def test_a_failing_step_fails_its_job_only(what: str, error: type[Exceptio
     async with running() as pool:
         at_back = {news["pid"] for news in pool.back.news}
         with pytest.raises(error):
-            await pool.run(JOB, what, timeout_s=1.5)
+            await pool.run(JOB, what, timeout_s=4)
         if not what.startswith("compute"):
             assert {news["pid"] for news in pool.back.news} == at_back, "the device's worker keeps its models"
-        assert (await pool.run(JOB, "all", timeout_s=30)).startswith(b"999000")
+        assert (await pool.run(JOB, "all", timeout_s=60)).startswith(b"999000")
         assert not leftovers(pool)
 
 
 async def test_a_job_that_waits_too_long_for_the_device_is_not_started(tmp_path: Path) -> None:
-    log = str(tmp_path / "log")
+    log, held = str(tmp_path / "log"), tmp_path / "held"
     late = Relay(prepare, partial(log_time, log, "compute", compute), finish)
     async with running() as pool:
-        long = asyncio.create_task(pool.run(JOB, "compute: sleep 3", timeout_s=20))
-        await asyncio.sleep(0.5)
+        long = asyncio.create_task(pool.run(JOB, f"compute: hold {held}", timeout_s=120))
+        await until(held.exists)
         with pytest.raises(QueuedTooLongError, match="no worker came free"):
-            await pool.run(late, "all", timeout_s=1)
+            await pool.run(late, "all", timeout_s=3)
         assert not leftovers(pool), "what was prepared for it is gone"
+        held.unlink()
         assert (await long).startswith(b"999000")
         assert not logged(log)
         assert pool.deaths == 0
 
 
-async def test_waiting_for_the_device_is_no_fault_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_for_the_device_is_no_fault_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(jobs_module, "FAIR_JOB_S", 0.5)
     async with running() as pool:
         jobs = Jobs(pool, ServerTable(circuit_breaker_failure_threshold=1))
-        long = asyncio.create_task(jobs.run(JOB, "compute: sleep 2", deadline=Deadline.after(20)))
-        await asyncio.sleep(0.5)
+        held = tmp_path / "held"
+        long = asyncio.create_task(jobs.run(JOB, f"compute: hold {held}", deadline=Deadline.after(120)))
+        await until(held.exists)
         with pytest.raises(QueuedTooLongError):
-            await jobs.run(JOB, "all", deadline=Deadline.after(0.5))
+            await jobs.run(JOB, "all", deadline=Deadline.after(3))
+        held.unlink()
         assert (await long).startswith(b"999000")
     assert jobs.breaker.as_json()["failures"] == 0
     assert (jobs.counts["shed"], jobs.counts["failed"]) == (1, 0)
@@ -194,14 +216,14 @@ async def test_a_device_lost_at_the_back_ends_the_server() -> None:
         told: list[str] = []
         pool.on_lost = lambda: told.append("lost")
         with pytest.raises(DeviceLostError):
-            await pool.run(JOB, "compute: lost", timeout_s=20)
+            await pool.run(JOB, "compute: lost", timeout_s=60)
         assert told == ["lost"] and pool.lost and not pool.ready
         assert pool.reason == "the GPU is gone"
 
 
 async def test_nothing_is_left_in_shared_memory_after_closing() -> None:
     async with running() as pool:
-        await pool.run(JOB, "all", timeout_s=20)
+        await pool.run(JOB, "all", timeout_s=60)
         assert pool._folders is not None
         (folder, *_) = pool._folders.paths
         assert folder.is_relative_to(SHARED_MEMORY) and folder.is_dir()

@@ -111,33 +111,33 @@ async def pool() -> AsyncIterator[WorkerPool]:
 
 
 async def test_worker_returns_what_the_job_returns(pool: WorkerPool) -> None:
-    assert await pool.run(echo, {"a": 1}, timeout_s=10) == {"a": 1}
+    assert await pool.run(echo, {"a": 1}, timeout_s=60) == {"a": 1}
 
 
 async def test_errors_of_ours_come_back_whole(pool: WorkerPool) -> None:
     with pytest.raises(AssetError) as caught:
-        await pool.run(refuse, timeout_s=10)
+        await pool.run(refuse, timeout_s=60)
     assert caught.value.detail == {"measured": 1}
 
 
 async def test_a_dead_or_crashing_worker_costs_one_job(pool: WorkerPool) -> None:
     for job in (crash, die):
         with pytest.raises(StageError):
-            await pool.run(job, timeout_s=10)
-        assert await pool.run(echo, 1, timeout_s=10) == 1
+            await pool.run(job, timeout_s=60)
+        assert await pool.run(echo, 1, timeout_s=60) == 1
 
 
 async def test_a_hanging_job_is_killed_and_the_worker_replaced(pool: WorkerPool) -> None:
     with pytest.raises(DeadlineError):
-        await pool.run(sleep, 60, timeout_s=0.2)
-    assert await pool.run(echo, 1, timeout_s=10) == 1
+        await pool.run(sleep, 60, timeout_s=2)
+    assert await pool.run(echo, 1, timeout_s=60) == 1
     assert pool.deaths == 1
 
 
 async def test_memory_of_a_worker_is_limited(pool: WorkerPool) -> None:
     with pytest.raises(StageError, match="memory"):
-        await pool.run(allocate, 2**31, timeout_s=10)
-    assert await pool.run(allocate, 2**20, timeout_s=10) == 2**20
+        await pool.run(allocate, 2**31, timeout_s=60)
+    assert await pool.run(allocate, 2**20, timeout_s=60) == 2**20
 
 
 async def test_a_failed_load_is_a_reason_and_not_a_crash_loop() -> None:
@@ -160,8 +160,8 @@ async def test_a_load_that_failed_is_tried_again_until_it_succeeds(tmp_path: Pat
         while "no weights yet" not in str(pool.reason):  # noqa: ASYNC110 - nothing to wait on
             await asyncio.sleep(0.05)
         flag.touch()
-        await asyncio.wait_for(starting, 20)
-        assert await pool.run(echo, 1, timeout_s=10) == 1
+        await asyncio.wait_for(starting, 60)
+        assert await pool.run(echo, 1, timeout_s=60) == 1
     finally:
         await pool.close()
 
@@ -196,12 +196,12 @@ async def test_a_worker_that_could_not_load_leaves_its_jobs_to_the_others(tmp_pa
     pool = WorkerPool(load_once, (tmp_path / "taken",), workers=2)
     keeping = asyncio.create_task(pool.keep_starting(pause_s=0.05))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while sorted(news["state"] for news in pool.news) != ["failed", "ready"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             await keeping
         assert pool.ready
-        jobs = [pool.run(slow_echo, number, timeout_s=10) for number in range(6)]
+        jobs = [pool.run(slow_echo, number, timeout_s=60) for number in range(6)]
         assert await asyncio.gather(*jobs) == list(range(6))
     finally:
         keeping.cancel()
@@ -213,14 +213,14 @@ async def test_queue_admits_up_to_its_limit_and_says_when_to_come_back() -> None
     release = asyncio.Event()
 
     async def hold() -> None:
-        async with queue.slot(Deadline.after(10)):
+        async with queue.slot(Deadline.after(60)):
             await release.wait()
 
     tasks = [asyncio.create_task(hold()) for _ in range(2)]
     await asyncio.sleep(0)
     assert (queue.running, queue.waiting) == (1, 1)
     with pytest.raises(OverloadedError) as caught:
-        async with queue.slot(Deadline.after(10)):
+        async with queue.slot(Deadline.after(60)):
             pass
     assert caught.value.detail["retry_after_s"] >= 1
     release.set()
@@ -230,12 +230,12 @@ async def test_queue_admits_up_to_its_limit_and_says_when_to_come_back() -> None
 
 async def test_a_job_that_waited_past_its_deadline_is_not_started() -> None:
     queue = JobQueue(slots=1, limit=5)
-    async with queue.slot(Deadline.after(10)):
+    async with queue.slot(Deadline.after(60)):
         with pytest.raises(DeadlineError):
             async with queue.slot(Deadline.after(0.05)):
                 raise AssertionError("started")
     assert queue.admitted == 0
-    async with queue.slot(Deadline.after(1)):
+    async with queue.slot(Deadline.after(60)):
         assert queue.running == 1
 
 
@@ -320,49 +320,49 @@ async def test_the_callers_faults_do_not_open_the_breaker(pool: WorkerPool) -> N
     jobs = Jobs(pool, ServerTable(circuit_breaker_failure_threshold=1))
     for _ in range(3):
         with pytest.raises(AssetError):
-            await jobs.run(refuse, deadline=Deadline.after(10))
+            await jobs.run(refuse, deadline=Deadline.after(60))
     assert jobs.breaker.state == "closed"
     for _ in range(3):
         with pytest.raises(StageError):
-            await jobs.run(crash, deadline=Deadline.after(10))
+            await jobs.run(crash, deadline=Deadline.after(60))
     assert jobs.breaker.state == "open"
     assert jobs.counts == {"succeeded": 0, "refused": 3, "failed": 3, "shed": 0, "abandoned": 0}
 
 
 async def test_a_caller_in_a_hurry_does_not_cost_the_others_a_worker(pool: WorkerPool) -> None:
     jobs = Jobs(pool, ServerTable())
-    await jobs.run(sleep, 0.4, deadline=Deadline.after(0.05))
+    await jobs.run(sleep, 1.5, deadline=Deadline.after(1.0))
     assert (pool.deaths, jobs.counts["succeeded"]) == (0, 1)
 
 
 async def test_a_job_over_the_servers_own_limit_is_a_fault(pool: WorkerPool) -> None:
-    jobs = Jobs(pool, ServerTable(request_timeout_s=0.2, circuit_breaker_failure_threshold=1))
+    jobs = Jobs(pool, ServerTable(request_timeout_s=2, circuit_breaker_failure_threshold=1))
     with pytest.raises(DeadlineError):
-        await jobs.run(sleep, 60, deadline=Deadline.after(0.2))
+        await jobs.run(sleep, 60, deadline=Deadline.after(2))
     assert (pool.deaths, jobs.breaker.state) == (1, "open")
 
 
 async def test_work_that_is_not_offered_is_no_fault(pool: WorkerPool) -> None:
     jobs = Jobs(pool, ServerTable(circuit_breaker_failure_threshold=1))
     with pytest.raises(NotOfferedError):
-        await jobs.run(decline, deadline=Deadline.after(10))
+        await jobs.run(decline, deadline=Deadline.after(60))
     assert (jobs.breaker.state, jobs.counts["shed"], jobs.counts["failed"]) == ("closed", 1, 0)
 
 
 async def test_running_out_of_a_callers_short_limit_is_no_fault(
     pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs_module, "FAIR_JOB_S", 0.2)
+    monkeypatch.setattr(jobs_module, "FAIR_JOB_S", 2)
     jobs = Jobs(pool, ServerTable(circuit_breaker_failure_threshold=1))
     with pytest.raises(DeadlineError):
-        await jobs.run(sleep, 60, deadline=Deadline.of_request("0.2", longest_s=jobs.longest_s))
+        await jobs.run(sleep, 60, deadline=Deadline.of_request("2", longest_s=jobs.longest_s))
     assert (pool.deaths, jobs.breaker.state, jobs.counts["failed"]) == (1, "closed", 1)
 
 
 async def test_a_short_limit_does_not_excuse_a_job_that_had_the_servers_own(pool: WorkerPool) -> None:
-    jobs = Jobs(pool, ServerTable(request_timeout_s=0.2, circuit_breaker_failure_threshold=1))
+    jobs = Jobs(pool, ServerTable(request_timeout_s=2, circuit_breaker_failure_threshold=1))
     with pytest.raises(DeadlineError):
-        await jobs.run(sleep, 60, deadline=Deadline.of_request("0.1", longest_s=0.2))
+        await jobs.run(sleep, 60, deadline=Deadline.of_request("1", longest_s=2))
     assert jobs.breaker.state == "open"
 
 
@@ -386,7 +386,7 @@ async def test_waiting_for_a_worker_that_loads_is_no_fault(
 async def test_a_request_is_refused_before_its_body_is_read_when_the_queue_is_full(pool: WorkerPool) -> None:
     jobs = Jobs(pool, ServerTable(max_concurrent_requests=1))
     jobs.check_open()
-    running = asyncio.create_task(jobs.run(sleep, 0.3, deadline=Deadline.after(10)))
+    running = asyncio.create_task(jobs.run(sleep, 0.3, deadline=Deadline.after(60)))
     await asyncio.sleep(0)
     with pytest.raises(OverloadedError):
         jobs.check_open()
@@ -397,7 +397,7 @@ async def test_a_request_is_refused_before_its_body_is_read_when_the_queue_is_fu
 async def test_a_worker_that_fails_to_load_again_is_counted_once(pool: WorkerPool) -> None:
     jobs = Jobs(pool, ServerTable())
     with pytest.raises(UnavailableError):
-        await jobs.run(fail_to_load, deadline=Deadline.after(10))
+        await jobs.run(fail_to_load, deadline=Deadline.after(60))
     assert (jobs.counts["failed"], jobs.counts["shed"]) == (1, 0)
 
 
@@ -408,7 +408,7 @@ async def test_a_caller_who_hung_up_costs_no_work(pool: WorkerPool) -> None:
         return True
 
     with pytest.raises(InvalidInputError):
-        await jobs.run(die, deadline=Deadline.after(10), gone=gone)
+        await jobs.run(die, deadline=Deadline.after(60), gone=gone)
     assert jobs.counts["abandoned"] == 1
     assert pool.deaths == 0
 
@@ -446,21 +446,21 @@ def hang_the_first_time(flag: Path) -> None:
 
 
 async def test_what_a_worker_tells_is_shown_until_it_dies(pool: WorkerPool) -> None:
-    await pool.run(tell_of, ["shape"], timeout_s=10)
-    await pool.run(tell_of, ["shape", "image"], timeout_s=10)
+    await pool.run(tell_of, ["shape"], timeout_s=60)
+    await pool.run(tell_of, ["shape", "image"], timeout_s=60)
     (news,) = pool.news
     assert (news["state"], news["models"]) == ("ready", ["shape", "image"])
     with pytest.raises(StageError):
-        await pool.run(die, timeout_s=10)
-    await pool.run(echo, 1, timeout_s=10)
+        await pool.run(die, timeout_s=60)
+    await pool.run(echo, 1, timeout_s=60)
     (news,) = pool.news
     assert "models" not in news
 
 
 async def test_news_that_nobody_reads_never_block_a_worker(pool: WorkerPool) -> None:
     for _ in range(40):
-        await pool.run(tell_of, ["m" * 3000], timeout_s=5)
-    await pool.run(tell_of, ["m" * 5000], timeout_s=5)
+        await pool.run(tell_of, ["m" * 3000], timeout_s=60)
+    await pool.run(tell_of, ["m" * 5000], timeout_s=60)
     assert pool.ready
     assert pool.news[0]["models"] == ["m" * 3000]
 
@@ -476,8 +476,8 @@ async def test_a_worker_that_dies_while_it_fetches_a_job_does_not_stop_the_other
     pool: WorkerPool,
 ) -> None:
     with pytest.raises(StageError):
-        await pool.run(die_while_fetching, timeout_s=10)
-    assert await pool.run(echo, 1, timeout_s=50) == 1
+        await pool.run(die_while_fetching, timeout_s=60)
+    assert await pool.run(echo, 1, timeout_s=60) == 1
 
 
 async def test_a_worker_that_dies_idle_is_replaced_and_costs_nothing(pool: WorkerPool) -> None:
@@ -496,7 +496,7 @@ async def test_without_work_too_a_dead_worker_is_replaced(pool: WorkerPool) -> N
     try:
         first = pool.news[0]["pid"]
         os.kill(first, signal.SIGKILL)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while pool.ready:  # noqa: ASYNC110 - nothing to wait on
                 await asyncio.sleep(0.02)
             while not pool.ready:  # noqa: ASYNC110
@@ -507,13 +507,15 @@ async def test_without_work_too_a_dead_worker_is_replaced(pool: WorkerPool) -> N
 
 
 async def test_a_worker_that_hangs_while_loading_is_replaced(tmp_path: Path) -> None:
-    pool = WorkerPool(hang_the_first_time, (tmp_path / "flag",), load_timeout_s=3)
+    flag = tmp_path / "flag"
+    pool = WorkerPool(hang_the_first_time, (flag,), load_timeout_s=3)
     try:
-        starting = asyncio.create_task(pool.keep_starting(pause_s=0.05))
-        while "did not load within 3 s" not in str(pool.reason):  # noqa: ASYNC110 - nothing to wait on
+        starting = asyncio.create_task(pool.keep_starting(pause_s=1.0))
+        while not (flag.exists() and "did not load within 3 s" in str(pool.reason)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        await asyncio.wait_for(starting, 30)
-        assert await pool.run(echo, 1, timeout_s=10) == 1
+        pool._load_timeout_s = 60.0  # the next one does not hang, but may be slow on a busy machine
+        await asyncio.wait_for(starting, 120)
+        assert await pool.run(echo, 1, timeout_s=60) == 1
     finally:
         await pool.close()
 
@@ -522,16 +524,16 @@ async def test_a_lost_device_makes_the_pool_refuse_at_once(pool: WorkerPool) -> 
     ended = []
     pool.on_lost = lambda: ended.append(True)
     with pytest.raises(DeviceLostError):
-        await pool.run(lose_device, timeout_s=10)
+        await pool.run(lose_device, timeout_s=60)
     assert (ended, pool.ready) == ([True], False)
     with pytest.raises(UnavailableError, match="illegal memory access"):
-        await pool.run(echo, 1, timeout_s=10)
+        await pool.run(echo, 1, timeout_s=60)
     await pool.start()
     assert "illegal memory access" in str(pool.reason)
 
 
 async def test_a_job_knows_when_it_will_be_killed(pool: WorkerPool) -> None:
-    assert 4 < await pool.run(seconds_left, timeout_s=5) < 4.9  # it gives up by itself before it is killed
+    assert 40 < await pool.run(seconds_left, timeout_s=50) < 49  # it gives up by itself before it is killed
 
 
 def test_what_could_not_be_loaded_keeps_nothing_of_the_jobs_that_are_told(
