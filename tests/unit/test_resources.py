@@ -123,14 +123,14 @@ async def ask(server: TimeServer) -> float:
     transport, _ = await loop.create_datagram_endpoint(lambda: server, local_addr=("127.0.0.1", 0))
     port = transport.get_extra_info("sockname")[1]
     try:
-        return await asyncio.to_thread(ask_skew, f"127.0.0.1:{port}", 5.0)
+        return await asyncio.to_thread(ask_skew, f"127.0.0.1:{port}", 60.0)
     finally:
         transport.close()
 
 
 @pytest.mark.parametrize("ahead_s", [-5.0, 0.0, 120.0])
 async def test_a_time_server_tells_how_far_our_clock_is_off(ahead_s: float) -> None:
-    assert await ask(TimeServer(ahead_s)) == pytest.approx(ahead_s, abs=0.5)
+    assert await ask(TimeServer(ahead_s)) == pytest.approx(ahead_s, abs=2.0)
 
 
 async def test_a_time_server_that_does_not_know_the_time_is_not_believed() -> None:

@@ -29,7 +29,7 @@ def make_transport(clock: Clock | None = None, *, timeout_s: float = 0.4) -> Tra
     return Transport(MINER, network, clock=clock or Clock())
 
 
-async def pull_from(answer: Answer, *, timeout_s: float = 5.0) -> Reply[PullTask]:
+async def pull_from(answer: Answer, *, timeout_s: float = 60.0) -> Reply[PullTask]:
     transport = make_transport(timeout_s=timeout_s)
     try:
         async with raw_peer(answer) as port:
@@ -44,7 +44,7 @@ def as_json(**fields: Any) -> bytes:
 
 async def test_a_hanging_validator_is_left_after_the_timeout() -> None:
     with pytest.raises(PeerTimeoutError) as caught:
-        await pull_from(hang, timeout_s=0.2)
+        await pull_from(hang, timeout_s=1.0)
     assert caught.value.detail["sent"] is True
 
 
@@ -146,7 +146,7 @@ async def test_a_refusal_that_repeats_our_signature_or_result_hides_it(secret: s
 
 
 async def test_a_validators_versions_are_told() -> None:
-    transport = make_transport(timeout_s=5.0)
+    transport = make_transport(timeout_s=60.0)
     async with raw_peer(replying(as_json(version=7, validation_version="2.0.1", surprise=1))) as port:
         answer = (await transport.get_version(neuron(port))).synapse
     assert (answer.version, answer.validation_version) == (7, "2.0.1")
@@ -175,7 +175,7 @@ async def test_a_validator_that_reads_nothing_is_left_when_writing_stalls(
     monkeypatch.setattr("subnet17.mining.transport.WRITE_STALL_S", 0.2)
     transport = make_transport(timeout_s=60.0)
     large = submission(results="A" * 2**24)
-    async with raw_peer(read_nothing) as port, asyncio.timeout(10.0):
+    async with raw_peer(read_nothing) as port, asyncio.timeout(60.0):
         with pytest.raises(PeerTimeoutError, match="WriteTimeout"):
             await transport.submit(neuron(port), large)
     await transport.aclose()
@@ -190,9 +190,12 @@ async def test_a_task_without_a_known_type_is_text_and_unknown_fields_are_ignore
 
 @pytest.mark.parametrize("offset_s", [-3600, 0, 3600])
 async def test_clock_skew_is_read_off_the_date_header(offset_s: int) -> None:
-    date = formatdate(time.time() + offset_s, usegmt=True)
+    before_s = time.time()
+    date = formatdate(before_s + offset_s, usegmt=True)
     reply = await pull_from(replying(b"{}", headers=f"date: {date}\r\n"))
-    assert reply.skew_s == pytest.approx(offset_s, abs=1.5)
+    took_s = time.time() - before_s
+    assert reply.skew_s is not None
+    assert offset_s - 1.0 - took_s <= reply.skew_s <= offset_s + took_s  # whole seconds, and as it was then
 
 
 @pytest.mark.parametrize("header", ["", "date: yesterday\r\n", "date: Mon, 99 Foo 99999 99:99:99 GMT\r\n"])
@@ -219,11 +222,11 @@ async def sent_by(call: Callable[[Transport, int], Awaitable[Any]], transport: T
 
 
 async def test_a_pull_is_signed_as_axons_expect_it() -> None:
-    transport = make_transport(timeout_s=5.0)
+    transport = make_transport(timeout_s=60.0)
     got = await sent_by(lambda t, port: t.pull(neuron(port)), transport)
     assert got["line"] == "POST /PullTask HTTP/1.1"
     assert got["name"] == "PullTask"
-    assert float(got["timeout"]) == 5.0
+    assert float(got["timeout"]) == 60.0
     prefix = "bt_header_dendrite_"
     message = (
         f"{got[prefix + 'nonce']}.{MINER.ss58_address}.{neuron().hotkey}.{got[prefix + 'uuid']}."
@@ -235,7 +238,7 @@ async def test_a_pull_is_signed_as_axons_expect_it() -> None:
 
 
 async def test_a_submit_carries_the_declaration_signed_for_this_validator() -> None:
-    transport = make_transport(timeout_s=5.0)
+    transport = make_transport(timeout_s=60.0)
     parcel = submission()
     body = (await sent_by(lambda t, port: t.submit(neuron(port), parcel), transport))["json"]
     assert body["task_id"] == "task-1"
@@ -252,7 +255,7 @@ async def test_a_submit_carries_the_declaration_signed_for_this_validator() -> N
 
 async def test_nonces_increase_even_when_the_clock_steps_back() -> None:
     clock = HeldClock()
-    transport = make_transport(clock, timeout_s=5.0)
+    transport = make_transport(clock, timeout_s=60.0)
     nonces = []
     for step_s in (0.0, 0.0, -3600.0, 1.0, 7200.0):
         clock.now_s += step_s
@@ -262,7 +265,7 @@ async def test_nonces_increase_even_when_the_clock_steps_back() -> None:
 
 
 async def test_a_repeated_submit_is_signed_afresh() -> None:
-    transport = make_transport(timeout_s=5.0)
+    transport = make_transport(timeout_s=60.0)
     bodies = [
         (await sent_by(lambda t, port: t.submit(neuron(port), submission()), transport))["json"]
         for _ in range(2)
@@ -273,7 +276,7 @@ async def test_a_repeated_submit_is_signed_afresh() -> None:
 
 
 async def test_one_hanging_validator_does_not_delay_another() -> None:
-    transport = make_transport(timeout_s=2.0)
+    transport = make_transport(timeout_s=60.0)
     async with raw_peer(hang) as stuck, raw_peer(replying(b"{}")) as good:
         slow = asyncio.create_task(transport.pull(neuron(stuck)))
         for _ in range(20):
