@@ -95,7 +95,7 @@ class House:
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not condition():  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         except TimeoutError:
@@ -141,7 +141,7 @@ async def running(house: House) -> AsyncIterator[House]:
         assert not run.done(), run.exception()
     finally:
         ending.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await run
 
 
@@ -246,7 +246,7 @@ async def test_a_command_that_waited_for_its_turn_does_not_do_what_was_withdrawn
         house.order(commands.to_restart, GENERATION)
         if withdrawn:
             house.files.order(commands._to_forget)
-        doing = commands._obey(house.settings, house.files, local=False, supervisor="", timeout_s=10)
+        doing = commands._obey(house.settings, house.files, local=False, supervisor="", timeout_s=60)
         assert await doing
         assert ("start", GENERATION) in machine.done or withdrawn
     assert machine.done == []
