@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -132,12 +133,26 @@ async def test_work_is_spread_over_endpoints_up_to_the_allowed_number() -> None:
     assert len(one.forms) + len(two.forms) == 6
 
 
-async def test_a_fast_endpoint_gets_more_work_than_a_slow_one() -> None:
-    slow, fast = FakeGeneration(delay_s=0.2), FakeGeneration(delay_s=0.01)
-    async with servers_of(slow, fast) as servers:
-        for seed in range(8):
-            await servers.generate(assignment(), index=0, seed=seed)
-    assert len(fast.forms) > len(slow.forms)
+def test_a_fast_endpoint_gets_more_work_than_a_slow_one() -> None:
+    takes_s = {"10.0.0.1": 0.2, "10.0.0.2": 0.01}
+    asked = Counter[str]()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked[request.url.host] += 1
+        await asyncio.sleep(takes_s[request.url.host])
+        return httpx.Response(200, content=SPZ, headers={"x-backend": "flux-hunyuan"})
+
+    async def generate() -> None:
+        table = MinerTable(generation_endpoints=[f"http://{host}:1" for host in takes_s])
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            servers = Servers(Settings(miner=table), clock=VIRTUAL_CLOCK, client=client)
+            for endpoint in servers.generation.endpoints:
+                endpoint.healthy = True
+            for seed in range(8):
+                await servers.generate(assignment(), index=0, seed=seed)
+
+    run_virtually(generate())
+    assert asked["10.0.0.2"] > asked["10.0.0.1"]
 
 
 async def test_a_hanging_server_is_left_after_the_time_limit() -> None:
