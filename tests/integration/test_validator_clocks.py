@@ -78,6 +78,14 @@ class Miner:
         self.roster.cool_down(self.state, answer.synapse.cooldown_until)
 
 
+async def assert_cooldown(miner: Miner) -> None:
+    """Work brings the validator's 300 s and the margin, give or take what clocks and headers round off."""
+    began_s = SYSTEM_CLOCK.monotonic_s()
+    await miner.work()
+    ended_s = SYSTEM_CLOCK.monotonic_s()
+    assert began_s + 298 <= miner.state.ready_s <= ended_s + 306
+
+
 @pytest.mark.parametrize("offset_s", [HOUR_S], indirect=True)
 async def test_a_clock_an_hour_ahead_refuses_one_call_and_is_followed_from_then_on(
     offset_s: float, validator: FakeValidator
@@ -87,8 +95,7 @@ async def test_a_clock_an_hour_ahead_refuses_one_call_and_is_followed_from_then_
         await miner.transport.pull(miner.neuron)
     assert caught.value.detail["status"] == 401
     assert miner.roster.fail(miner.state, caught.value) < 20.0
-    await miner.work()
-    assert miner.state.ready_s - SYSTEM_CLOCK.monotonic_s() == pytest.approx(302, abs=4)
+    await assert_cooldown(miner)
     assert (validator.bad_signatures, validator.violations) == (0, 0)
     await miner.transport.aclose()
 
@@ -109,8 +116,7 @@ async def test_a_clock_behind_or_right_takes_every_call_and_its_cooldown_is_righ
     offset_s: float, validator: FakeValidator
 ) -> None:
     miner = Miner(validator)
-    await miner.work()
-    assert miner.state.ready_s - SYSTEM_CLOCK.monotonic_s() == pytest.approx(302, abs=4)
+    await assert_cooldown(miner)
     await miner.transport.aclose()
 
 
