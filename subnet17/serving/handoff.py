@@ -48,9 +48,8 @@ class Folders:
         for place in places:
             remove_stale_folders(place)
             with suppress(OSError):
-                path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-                self._locks.append((path / LOCK).open("xb"))
-                fcntl.flock(self._locks[-1], fcntl.LOCK_EX)
+                path, lock = _make_locked(place)
+                self._locks.append(lock)
                 self.paths.append(path)
 
     def remove(self) -> None:
@@ -59,6 +58,16 @@ class Folders:
             shutil.rmtree(path, ignore_errors=True)
         for lock in self._locks:
             lock.close()
+
+
+def _make_locked(place: Path) -> tuple[Path, IO[bytes]]:
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        lock = (path / LOCK).open("xb")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (path / LOCK).exists():
+            return path, lock
+        lock.close()  # a server that started just then found it unlocked, and took it for a killed one's
 
 
 def remove_stale_folders(place: Path) -> None:

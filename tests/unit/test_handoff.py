@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -85,6 +86,26 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         pack(thing(), [tmp_path / "1"])
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_folder_that_another_server_deletes_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, looks = fcntl.flock, [1, 1]
+
+    def look_and_lock(file: IO[bytes], how: int) -> None:
+        if how == fcntl.LOCK_EX and looks:
+            looks.pop()
+            remove_stale_folders(tmp_path)
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", look_and_lock)
+    folders = Folders([tmp_path])
+    assert not looks
+    assert list(tmp_path.iterdir()) == folders.paths
+    assert unpack(pack(thing(), [folders.paths[0] / "1"])).name == "a thing"
+    folders.remove()
+    assert not list(tmp_path.iterdir())
 
 
 def test_folders_of_killed_servers_are_deleted_and_those_of_living_ones_kept(tmp_path: Path) -> None:
