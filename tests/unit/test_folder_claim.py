@@ -51,7 +51,8 @@ def test_a_process_that_is_killed_frees_its_folder(tmp_path: Path) -> None:
         assert refused.value.detail["holder"].startswith(f"process {process.pid} on ")
         assert process.stdin is not None
         process.stdin.close()  # it kills itself
-        FolderClaim(tmp_path).release()
+        process.wait(60)
+        FolderClaim(tmp_path, wait_s=0).release()
 
 
 def test_an_open_that_fails_leaves_the_folder_free(tmp_path: Path) -> None:
