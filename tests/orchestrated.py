@@ -59,7 +59,7 @@ class House:
     def command(self, *args: str) -> list[str]:
         return [sys.executable, str(self.root / "mining_orchestrator.py"), *args]
 
-    def call(self, *args: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    def call(self, *args: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs a command of the orchestrator to its end."""
         return subprocess.run(
             self.command(*args),
@@ -79,7 +79,7 @@ class House:
             )
         return self.running
 
-    def end(self, *, how: signal.Signals = signal.SIGTERM, timeout_s: float = 30) -> int:
+    def end(self, *, how: signal.Signals = signal.SIGTERM, timeout_s: float = 90) -> int:
         """Sends a signal to `run` and gives its exit code."""
         assert self.running is not None
         self.running.send_signal(how)
@@ -97,7 +97,7 @@ class House:
     def doing(self) -> dict[str, str]:
         return {name: str(state["doing"]) for name, state in self.state().items()}
 
-    def wait_for(self, timeout_s: float = 30, **doing: str) -> None:
+    def wait_for(self, timeout_s: float = 90, **doing: str) -> None:
         """Waits until the named processes (underscores for dashes) are doing that."""
         wanted = {name.replace("_", "-"): value for name, value in doing.items()}
         try:
@@ -151,7 +151,7 @@ class House:
         local = REPO / "node_modules" / ".bin" / "pm2"
         command = [shutil.which("pm2") or str(local), *args]
         return subprocess.run(
-            command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=self.root, env=self.env, capture_output=True, text=True, timeout=120, check=False
         ).stdout
 
     def apps(self) -> dict[str, dict[str, Any]]:
@@ -170,9 +170,12 @@ class House:
 
 
 def copy_project(root: Path) -> None:
-    """The package, the entry point and PM2's configuration, with stand-ins for the services."""
+    """The package, the entry point and PM2's configuration, with stand-ins for the services.
+
+    Without what was compiled: other tests write and rename such files while this copies.
+    """
     root.mkdir()
-    shutil.copytree(REPO / "subnet17", root / "subnet17", ignore=shutil.ignore_patterns("*.nbi", "*.nbc"))
+    shutil.copytree(REPO / "subnet17", root / "subnet17", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("mining_orchestrator.py", "ecosystem.config.js"):
         shutil.copy2(REPO / name, root / name)
     for script in SCRIPTS.values():
@@ -193,7 +196,7 @@ def open_house(root: Path, folder: Path, **settings: object) -> Iterator[House]:
         left.unlink(missing_ok=True)
     quick = {
         "S17_OPERATIONS__HEALTH_INTERVAL_S": 0.2,
-        "S17_OPERATIONS__HEALTH_TIMEOUT_S": 2,
+        "S17_OPERATIONS__HEALTH_TIMEOUT_S": 4,
         "S17_OPERATIONS__HEALTH_FAILURES": 2,
         "S17_OPERATIONS__KILL_TIMEOUT_S": 1.5,
         "S17_OPERATIONS__CRASH_LOOP_PAUSE_S": 2,
