@@ -54,7 +54,7 @@ class House:
 
     def get(self, service: str, route: str) -> tuple[int, dict[str, Any]]:
         url = f"http://127.0.0.1:{self.ports[service]}{route}"
-        with urllib.request.urlopen(url, timeout=10) as reply:
+        with urllib.request.urlopen(url, timeout=60) as reply:
             return reply.status, json.loads(reply.read())
 
     def ledger(self) -> list[dict[str, Any]]:
@@ -129,8 +129,8 @@ def test_the_ledger_agrees_with_what_the_miner_claims(house: House, started: obj
     def claimed() -> int:
         return int(house.get("miner", "/status/")[1]["metrics"]["accepted"])
 
-    wait_until(lambda: claimed() >= 4, timeout_s=180, what="four accepted results")
-    wait_until(lambda: claimed() == house.count("accepted"), timeout_s=20, what="the claims to agree")
+    wait_until(lambda: claimed() >= 4, timeout_s=300, what="four accepted results")
+    wait_until(lambda: claimed() == house.count("accepted"), timeout_s=60, what="the claims to agree")
     for kind in ("violations", "bad_signatures", "refused", "duplicate", "unregistered", "failed"):
         assert house.count(kind) == 0, kind
 
@@ -186,8 +186,8 @@ def test_a_killed_server_comes_back_and_mining_goes_on(house: House, started: ob
         except OSError:
             return False
 
-    wait_until(healthy, timeout_s=90, what="a new generation server")
-    wait_until(lambda: house.count("accepted") > accepted, timeout_s=120, what="another accepted result")
+    wait_until(healthy, timeout_s=180, what="a new generation server")
+    wait_until(lambda: house.count("accepted") > accepted, timeout_s=300, what="another accepted result")
 
 
 def test_stop_leaves_nothing_of_ours_and_others_alone(house: House, started: object) -> None:
