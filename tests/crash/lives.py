@@ -70,7 +70,7 @@ class Execute:
         return process.pid
 
     def reap(self, process_id: int) -> int | None:
-        return self._processes.pop(process_id).wait(10)
+        return self._processes.pop(process_id).wait(60)
 
 
 class Fork:

@@ -40,10 +40,10 @@ AIMS = ("start", *STATES)
 START_SPREAD_S = 0.4
 SPREAD_S = 0.05
 """A kill comes up to so long after the line it waited for: also between two states."""
-LINE_TIMEOUT_S = 90.0
+LINE_TIMEOUT_S = 180.0
 SETTLE_TIMEOUT_S = 150.0
-SUBNET_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
+SUBNET_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 90.0
 ROUND_KILLS = 60
 
 
