@@ -28,7 +28,9 @@ from PIL import Image
 if any(importlib.util.find_spec(name) is None for name in ("torch", "open_clip")):
     pytest.skip("needs the packages of the GPU installation", allow_module_level=True)
 
+from subnet17.deadline import TIMEOUT_HEADER
 from subnet17.serving import early_answers
+from subnet17.serving import jobs as jobs_module
 from subnet17.serving.handoff import PREFIX
 from subnet17.settings import ValidationTable
 from subnet17.splat.ply import write_ply
@@ -286,10 +288,12 @@ async def test_many_at_once_are_all_answered_alike_and_leave_nothing(client: htt
 
 
 async def test_a_hanging_judge_is_killed_at_the_deadline_and_replaced(
-    settings: ValidationTable, tmp_path: Path
+    settings: ValidationTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(jobs_module, "FAIR_JOB_S", 4.0)  # a short limit for what hangs, not for what follows
     async with running(settings, tmp_path) as client:
-        reply = await client.post(TEXT, json=body_of(prompt="score: hang"), headers={"X-Timeout-S": "4"})
+        hanging = body_of(prompt="score: hang")
+        reply = await client.post(TEXT, json=hanging, headers={TIMEOUT_HEADER: "4"})
         assert (reply.status_code, reply.json()["error"]["code"]) == (503, "deadline")
         await wait_ready(client)
         assert (await verdict_of(client))["scorer"] == "reference"
@@ -337,7 +341,7 @@ async def test_missing_weights_leave_the_server_up_not_ready_and_say_what_to_do(
 ) -> None:
     broken = settings.model_copy(update={"quality_model": str(tmp_path / "absent")})
     async with running(broken, tmp_path, wait=False) as client:
-        for _ in range(300):
+        for _ in range(1200):
             health = await client.get("/health/")
             if "absent" in health.text:
                 break
