@@ -56,7 +56,7 @@ class FakeValidator:
 
     def __exit__(self, *_: object) -> None:
         self._axon.fast_server.should_exit = True
-        self._thread.join(5)
+        self._thread.join(60)
 
     def as_neuron(self, uid: int = 0) -> dict[str, Any]:
         """Its entry in a chain file."""
