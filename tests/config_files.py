@@ -26,7 +26,12 @@ BARE = {"nan", "inf", "-inf", "1979-05-27T07:32:00Z"}
 def write_config(path: Path, **tables: dict[str, Any]) -> None:
     """Puts a whole new file in the old one's place."""
     lines = [f"[{name}]\n{_as_lines(table)}" for name, table in tables.items()]
-    path.with_suffix(".new").write_text("\n".join(lines), encoding="utf-8")
+    replace_text(path, "\n".join(lines))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """As editors do it: who follows the file never reads a part of it, nor an empty one."""
+    path.with_suffix(".new").write_text(text, encoding="utf-8")
     path.with_suffix(".new").rename(path)
 
 

@@ -28,6 +28,7 @@ from subnet17.localnet.main import main
 from subnet17.localnet.subnet import LocalSubnet
 from subnet17.mining.protocol import GetVersion, ImageTask, PullTask, SubmitResults, TextTask, sign_submit
 from subnet17.settings import PROJECT_ROOT, Settings, load_settings
+from tests.config_files import replace_text
 from tests.ports import reserve_neighbours, reserve_port
 
 MINER = bt.Keypair.create_from_uri("//Miner")
@@ -57,7 +58,7 @@ class _Scoring(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.asked.append((self.path, body))
-        self.server.may_answer.wait(30)
+        self.server.may_answer.wait(120)
         self._answer(json.dumps({"score": self.server.score}))
 
     def do_GET(self) -> None:
@@ -79,7 +80,7 @@ class Caller:
         self.keypair, self.port, self.validator_hotkey = keypair, port, validator_hotkey
         self.uuid = str(uuid.uuid4())
 
-    def post(self, synapse: bt.Synapse, *, timeout_s: float = 20.0, **changed: Any) -> httpx.Response:
+    def post(self, synapse: bt.Synapse, *, timeout_s: float = 60.0, **changed: Any) -> httpx.Response:
         synapse.timeout = 12.0
         nonce = changed.get("nonce", time.time_ns())
         mine, theirs = self.keypair.ss58_address, self.validator_hotkey
@@ -104,7 +105,7 @@ class Caller:
         return task
 
     def submit(
-        self, task: TextTask | ImageTask, results: str = ASSET, *, timeout_s: float = 20.0
+        self, task: TextTask | ImageTask, results: str = ASSET, *, timeout_s: float = 60.0
     ) -> httpx.Response:
         now_ns = time.time_ns()
         signature = sign_submit(
@@ -199,11 +200,11 @@ def test_an_early_pull_after_acceptance_and_a_resent_result_are_refused(subnet: 
 
 
 def _wait_until(happened: Callable[[], bool]) -> None:
-    for _ in range(300):
+    for _ in range(1200):
         if happened():
             return
         time.sleep(0.05)
-    raise AssertionError("it did not happen in 15 s")
+    raise AssertionError("it did not happen in 60 s")
 
 
 def test_a_result_is_judged_even_if_its_miner_hangs_up(subnet: LocalSubnet, scoring: ScoringServer) -> None:
@@ -211,7 +212,8 @@ def test_a_result_is_judged_even_if_its_miner_hangs_up(subnet: LocalSubnet, scor
     task = miner.pull_task()
     scoring.may_answer.clear()
     with pytest.raises(httpx.ReadTimeout):
-        miner.submit(task, timeout_s=0.5)
+        miner.submit(task, timeout_s=1.0)
+    _wait_until(lambda: len(scoring.asked) == 1)
     ignored = SubmitResults(**miner.submit(task).raise_for_status().json())
     assert ignored.cooldown_until < time.time()
     scoring.may_answer.set()
@@ -264,7 +266,7 @@ def test_strangers_get_no_task_and_may_not_submit(subnet: LocalSubnet) -> None:
     stranger = _caller(subnet, STRANGER)
     pulled = stranger.pull()
     assert pulled.task is None
-    assert pulled.cooldown_until == pytest.approx(time.time() + 3600, abs=5)
+    assert pulled.cooldown_until == pytest.approx(time.time() + 3600, abs=60)
     task = _caller(subnet).pull_task()
     assert stranger.submit(task).status_code == 403
 
@@ -335,7 +337,7 @@ def test_a_port_in_use_is_named(subnet: LocalSubnet, settings: Settings) -> None
 
 
 def _wait_for(path: Path, process: subprocess.Popen[str], *, holds: str = "") -> None:
-    for _ in range(300):
+    for _ in range(1200):
         if path.exists() and holds in path.read_text():
             return
         assert process.poll() is None, process.communicate()[1]
@@ -357,7 +359,7 @@ def test_the_process_follows_its_file_and_stops_with_0_on_sigterm(tmp_path: Path
     )
     try:
         _wait_for(tmp_path / "localnet" / "neurons.json", process)
-        config.write_text('[operations]\nlog_level = "debug"\n')
+        replace_text(config, '[operations]\nlog_level = "debug"\n')
         _wait_for(said, process, holds="settings reloaded")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)

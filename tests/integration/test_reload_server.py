@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.config_files import write_config
+from tests.config_files import replace_text, write_config
 from tests.ports import reserve_port
 
 REPO = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ class Server:
     def settings(self) -> dict[str, Any]:
         return dict(self.status()["settings"])
 
-    def until(self, holds: Callable[[], bool], within_s: float = 20) -> None:
+    def until(self, holds: Callable[[], bool], within_s: float = 60) -> None:
         deadline_s = time.monotonic() + within_s
         while not holds():
             assert self.process.poll() is None, self.log.read_text()
@@ -69,7 +69,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
     finally:
         server.process.terminate()
-        server.process.wait(30)
+        server.process.wait(90)
         server.client.close()
 
 
@@ -86,7 +86,7 @@ def test_a_running_server_follows_its_file_and_survives_a_broken_one(server: Ser
     assert set(settings["needs_restart"]) == {"generation.port", "generation.api_key"}
     assert (settings["error"], settings["stamp"] != stamp) == ("", True)
 
-    server.config.write_text("[generation]\nsplat_count = 7000\nnum_inference_step = 9\n")
+    replace_text(server.config, "[generation]\nsplat_count = 7000\nnum_inference_step = 9\n")
     server.until(lambda: bool(server.settings()["error"]))
     assert "did you mean num_inference_steps?" in server.settings()["error"]
     assert server.splats() == 9000
