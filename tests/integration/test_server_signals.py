@@ -37,7 +37,7 @@ sys.exit(serve(app, host="127.0.0.1", port=int(sys.argv[1]), api_key=""))
 def start(port: int, *, work_s: float) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", SERVER, str(port), str(work_s)]
     process = subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, text=True)
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 120
     while True:
         try:
             httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
@@ -51,7 +51,7 @@ def start(port: int, *, work_s: float) -> subprocess.Popen[str]:
 def test_sigterm_ends_it_with_exit_code_0() -> None:
     with start(reserve_port(), work_s=0) as process:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_second_signal_does_not_wait_for_work_under_way() -> None:
@@ -66,9 +66,10 @@ def test_a_second_signal_does_not_wait_for_work_under_way() -> None:
         process.send_signal(signal.SIGINT)
         with pytest.raises(httpx.ConnectError):
             while True:
-                with suppress(httpx.ReadError, httpx.RemoteProtocolError):  # accepted, then reset
+                # accepted, then reset
+                with suppress(httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
                     client.get(f"http://127.0.0.1:{port}/", headers={"Connection": "close"})
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-        asking.wait(10)
+        assert process.wait(60) == 0
+        asking.wait(60)
