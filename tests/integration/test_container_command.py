@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        assert process.wait(timeout=40) == 0
+        assert process.wait(timeout=90) == 0
 
 
 def _wait_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

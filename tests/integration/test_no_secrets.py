@@ -103,12 +103,12 @@ async def mine(folder: Path, validator: Recording, form: str) -> str:
     async with app_peer(generation.app()) as first, app_peer(FakeValidation().app()) as second:
         miner = start(folder, validator, first, second, form)
         try:
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(180):
                 while len(validator.accepted) < 4:
                     assert miner.poll() is None, (folder / "log").read_text()
                     await asyncio.sleep(0.1)
             miner.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(miner.wait, 40)
+            await asyncio.to_thread(miner.wait, 90)
         finally:
             miner.kill()
             miner.wait()

@@ -34,7 +34,7 @@ def config(tmp_path: Path) -> Iterator[Path]:
             log = stack.enter_context((tmp_path / f"{script}.log").open("wb"))
             command = [sys.executable, script, "--config", str(path)]
             server = subprocess.Popen(command, cwd=REPO, stderr=log)
-            stack.callback(server.wait, 30)
+            stack.callback(server.wait, 90)
             stack.callback(server.terminate)
         for port in ports[:2]:
             wait_ready(port)

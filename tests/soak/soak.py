@@ -167,7 +167,7 @@ class Server:
         """Drains it; returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            return int(self.process.wait(30))
+            return int(self.process.wait(90))
         except psutil.TimeoutExpired:
             for process in [*self.process.children(recursive=True), self.process]:
                 with suppress(psutil.Error):
