@@ -57,7 +57,8 @@ def test_ssim_equals_the_reference(first: int, second: int) -> None:
 @pytest.mark.parametrize("values", [(0, 0), (255, 255), (0, 255), (254, 255), (1, 0)])
 def test_flat_images_equal_the_reference(values: tuple[int, int]) -> None:
     a, b = (np.full((24, 31, 3), value, np.uint8) for value in values)
-    assert ssim(a, b) == pytest.approx(slow_ssim(a, b), abs=1e-4)
+    # Rounding of a variance that is 0; 1.2e-4 where the processor has no fused multiply-add.
+    assert ssim(a, b) == pytest.approx(slow_ssim(a, b), abs=2e-4)
 
 
 def test_channels_weigh_the_same() -> None:
