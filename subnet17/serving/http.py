@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-import psutil
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -21,11 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from subnet17 import __version__
 from subnet17.errors import InvalidInputError, OverloadedError, S17Error, TooLargeError, UnauthorizedError
-from subnet17.gpu.monitor import read_gpus
 from subnet17.log import get_logger
 from subnet17.reload import SettingsFollower
 from subnet17.serving.early_answers import EarlyAnswers
 from subnet17.serving.jobs import CallerGoneError, Jobs
+from subnet17.serving.system_figures import SystemFigures
 from subnet17.settings import ServerTable, Settings
 
 log = get_logger()
@@ -188,6 +187,7 @@ def error_response(error: S17Error, jobs: Jobs | None = None) -> Response:
 def _add_operator_routes(app: FastAPI, service: Service, follower: SettingsFollower | None) -> None:
     jobs = service.jobs
     started_s = time.monotonic()
+    figures = SystemFigures()
 
     async def health() -> Response:
         reason = jobs.pool.reason or ("circuit breaker is open" if jobs.breaker.state == "open" else None)
@@ -195,6 +195,7 @@ def _add_operator_routes(app: FastAPI, service: Service, follower: SettingsFollo
             "status": "ok" if reason is None else "unavailable",
             "reason": reason,
             "ready": reason is None,
+            "system": figures.measure(),
         }
         headers = {} if reason is None else {"Retry-After": str(jobs.retry_after_s)}
         return JSONResponse(
@@ -211,7 +212,7 @@ def _add_operator_routes(app: FastAPI, service: Service, follower: SettingsFollo
             **service.describe(),
             **jobs.as_json(),
             "settings": follower.as_json() if follower else None,
-            "system": await asyncio.to_thread(_measure_system),
+            "system": await figures.measure_all(),
         }
 
     async def metrics() -> Response:
@@ -232,18 +233,6 @@ def _add_operator_routes(app: FastAPI, service: Service, follower: SettingsFollo
             response_class=PlainTextResponse if path == "metrics" else JSONResponse,
         )
         app.add_api_route(f"/{path}", route, methods=["GET"], response_model=None, include_in_schema=False)
-
-
-def _measure_system() -> dict[str, object]:
-    memory, disk = psutil.virtual_memory(), psutil.disk_usage(".")
-    return {
-        "cpu_percent": psutil.cpu_percent(),
-        "memory_total_bytes": memory.total,
-        "memory_available_bytes": memory.available,
-        "disk_free_bytes": disk.free,
-        "process_rss_bytes": psutil.Process().memory_info().rss,
-        "gpus": [gpu.as_json() for gpu in read_gpus()],
-    }
 
 
 class _ApiKey:

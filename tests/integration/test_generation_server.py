@@ -282,7 +282,8 @@ async def test_status_metrics_and_version_tell_the_operator(client: httpx.AsyncC
     assert (status["models_loaded"], status["vram"], status["degradation_level"]) == ([], {}, 0)
     assert status["breaker"]["state"] == "closed"
     assert status["jobs"]["succeeded"] > 0
-    assert status["system"]["memory_available_bytes"] > 0
+    assert status["system"]["memory_available_bytes"] > 0 and status["system"]["gpus"] is not None
+    assert (await client.get("/health/")).json()["system"]["memory_available_bytes"] > 0
     assert 's17_jobs_total{outcome="succeeded"}' in (await client.get("/metrics")).text
     assert isinstance((await client.get("/version/")).json(), str)
     assert "/generate/" in (await client.get("/openapi.json")).json()["paths"]
