@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 from subnet17.errors import ConfigError
 from subnet17.settings import PROJECT_ROOT, Settings, Sources, load_settings
+from subnet17.settings_sources import read_config
 
 FOLDER = PROJECT_ROOT / ".tools" / "last_good"
 STARTED_VARIABLE = "SUBNET17_SETTINGS"
@@ -23,20 +26,19 @@ STARTED_VARIABLE = "SUBNET17_SETTINGS"
 def keep(sources: Sources | None = None) -> None:
     """Keeps the file as it is now, if it can be used. Neither a full disk nor a read-only one is an error.
 
+    No file, or nothing in it, takes no copy's place: an editor on a full disk leaves just that, and so does
+    one that has only begun to write.
+
     Args:
-        sources: Of a process that follows the file. None: of a start by hand, which may also mean that there
-            is no file, or nothing in it: a process takes both for a file that is being written.
+        sources: Of a process that follows the file. None: of a start by hand.
     """
-    by_hand, sources = sources is None, sources or Sources()
+    sources = sources or Sources()
     with suppress(ConfigError, OSError):
         content = sources.read()
         sources.combine(content)
+        if content is None or is_blank(content):
+            return
         path = _path(sources)
-        if is_blank(content) and not by_hand:
-            return
-        if content is None:
-            path.unlink(missing_ok=True)
-            return
         if path.is_file() and path.read_bytes() == content:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +46,49 @@ def keep(sources: Sources | None = None) -> None:
         with open(new, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(content)
         new.replace(path)
+
+
+def load_to_start() -> Settings:
+    """The settings for a start by hand, which keeps their file; tells where there is none.
+
+    Raises:
+        ConfigError: see `load_unless_lost`.
+    """
+    settings = load_unless_lost()
+    if missing := _missing(path := Sources().path):
+        print(f"note: {path} is {missing}: the defaults and the environment count", file=sys.stderr)  # noqa: T201
+    keep()
+    return settings
+
+
+def load_unless_lost() -> Settings:
+    """The settings, as `load_settings` reads them.
+
+    Raises:
+        ConfigError: they can't be used; or the file is gone or empty, and what it said was kept: the defaults
+            would be another wallet, other ports and another folder than those of the last start.
+    """
+    sources = Sources()
+    if (missing := _missing(sources.path)) and _is_kept(sources):
+        file, copy = (shlex.quote(str(path)) for path in (sources.path.absolute(), _path(sources)))
+        raise ConfigError(
+            f"{sources.path} is {missing}; what it said at the last start is kept: "
+            f"put it back (cp {copy} {file}), or delete the copy to start with the defaults (rm {copy})",
+            file=str(sources.path),
+            copy=str(_path(sources)),
+        )
+    return load_settings()
+
+
+def _missing(path: Path) -> str:
+    """How the file is missing: gone or empty. Nothing when it is not, or when that can't be told."""
+    try:
+        path.stat()  # whose errors tell more
+        return "empty" if is_blank(read_config(path)) else ""
+    except (FileNotFoundError, NotADirectoryError):
+        return "gone"
+    except (OSError, ConfigError, ValueError):
+        return ""
 
 
 def is_blank(content: bytes | None) -> bool:
@@ -65,7 +110,7 @@ def load_or_recall() -> tuple[Settings, str]:
         The settings, and why they are not what was asked for; empty when they are.
     """
     try:
-        return load_settings(), ""
+        return load_unless_lost(), ""
     except ConfigError as error:
         settings, origin = _recall()
         return settings, f"{error}; going by {origin}, with data_dir {settings.data_dir}"
@@ -73,7 +118,14 @@ def load_or_recall() -> tuple[Settings, str]:
 
 def is_kept() -> bool:
     """Whether there is a last good file of this configuration."""
-    return _path(Sources()).is_file()
+    return _is_kept(Sources())
+
+
+def _is_kept(sources: Sources) -> bool:
+    try:
+        return not is_blank(_path(sources).read_bytes())  # earlier versions kept empty ones as well
+    except OSError:
+        return False
 
 
 def _recall() -> tuple[Settings, str]:

@@ -32,7 +32,7 @@ from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
 from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, list_processes, log_files_of
 from subnet17.ops.state import Files
 from subnet17.ops.supervisor import Seen
-from subnet17.settings import PROJECT_ROOT, Settings, load_settings
+from subnet17.settings import PROJECT_ROOT, Settings
 
 ACCEPTED_TIMEOUT_S = 300.0
 POLL_S = 0.5
@@ -47,7 +47,7 @@ def start(
     local: Annotated[bool, typer.Option(help="Embedded back ends and a local subnet.")] = False,
 ) -> None:
     """Starts what does not run yet and waits until all of it works."""
-    _exit_with(lambda: _start_or_clear(load_settings(), local=local))
+    _exit_with(lambda: _start_or_clear(last_good.load_to_start(), local=local))
 
 
 @cli.command()
@@ -78,7 +78,6 @@ def _start_or_clear(settings: Settings, *, local: bool) -> bool:
 
 def _start(settings: Settings, *, local: bool) -> bool:
     started_s = time.time()
-    last_good.keep()
     if settings.operations.supervisor == "own":
         raise ConfigError(
             "operations.supervisor is own, and this starts the processes under PM2: "

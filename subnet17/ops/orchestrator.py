@@ -21,7 +21,7 @@ from subnet17.ops.keeper import Keeper
 from subnet17.ops.processes import Process, list_processes, stop_order
 from subnet17.ops.state import Files, Orders
 from subnet17.ops.supervisor import Supervisor
-from subnet17.settings import Settings, Sources, load_settings
+from subnet17.settings import Settings, Sources
 
 log = get_logger()
 
@@ -162,7 +162,7 @@ class Orchestrator:
     def _describe(self, name: str) -> tuple[Process, Settings]:
         """A process and the settings that it would start with now: the file may have changed, or be bad."""
         try:
-            settings = load_settings()
+            settings = last_good.load_unless_lost()
         except ConfigError:
             settings = last_good.recall(Sources()) or self._settings
         return {p.name: p for p in list_processes(settings, local=self.state.local)}[name], settings

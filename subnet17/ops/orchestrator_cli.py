@@ -37,7 +37,7 @@ from subnet17.ops.state import Files
 from subnet17.ops.tuning.watch import profile_watchers
 from subnet17.ops.uptime import UptimeWatch
 from subnet17.reload import SettingsFollower
-from subnet17.settings import Settings, Sources, load_settings
+from subnet17.settings import Settings, Sources
 from subnet17.settings_uses import ORCHESTRATOR
 
 EXIT_OK = 0
@@ -59,8 +59,8 @@ Local = Annotated[bool, typer.Option("--local", help="Embedded back ends and a l
 @cli.command()
 def run(local: Local = False) -> int:
     """Keeps all processes up until SIGINT or SIGTERM. Adopts what runs already."""
+    last_good.load_to_start()
     follower = SettingsFollower(ORCHESTRATOR)
-    last_good.keep()
     open_log(follower.current)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal may go, the work goes on
     return run_to_end(_run(follower, local=local))
@@ -69,13 +69,13 @@ def run(local: Local = False) -> int:
 @cli.command()
 def start(process: Named = None, local: Local = False) -> int:
     """Starts processes, also out of a pause, and waits until they are healthy."""
-    return _command(to_start, process, _settings_to_start_with(), local=local)
+    return _command(to_start, process, last_good.load_to_start(), local=local)
 
 
 @cli.command()
 def restart(process: Named = None) -> int:
     """Stops processes gracefully, the miner first, starts them again and waits until they are healthy."""
-    return _command(to_restart, process, _settings_to_start_with())
+    return _command(to_restart, process, last_good.load_to_start())
 
 
 @cli.command()
@@ -129,12 +129,6 @@ async def _run(follower: SettingsFollower, *, local: bool) -> int:
         await orchestrator.run(ending)
         log.info("orchestrator ends")
     return EXIT_OK
-
-
-def _settings_to_start_with() -> Settings:
-    settings = load_settings()
-    last_good.keep()
-    return settings
 
 
 def _command(

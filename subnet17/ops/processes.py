@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from subnet17 import settings_uses
 from subnet17.errors import ConfigError, S17Error
-from subnet17.last_good import STARTED_VARIABLE, recall
+from subnet17.last_good import STARTED_VARIABLE, load_unless_lost, recall
 from subnet17.log_files import LOG_FILES_VARIABLE
 from subnet17.settings import (
     LIVE,
@@ -24,7 +24,6 @@ from subnet17.settings import (
     Settings,
     Sources,
     base_url,
-    load_settings,
 )
 from subnet17.settings_sources import CONFIG_VARIABLE, PREFIX
 
@@ -210,7 +209,7 @@ def main() -> int:
     parser.add_argument("--local", action="store_true", help="with a local subnet, on the embedded back ends")
     local = parser.parse_args().local
     try:
-        settings = load_settings()
+        settings = load_unless_lost()
     except S17Error as error:
         # a start by hand asks for a file that is right; a supervisor brings back what has run
         kept = recall(Sources()) if STARTED_VARIABLE in os.environ else None

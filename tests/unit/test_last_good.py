@@ -117,6 +117,56 @@ def test_a_file_that_is_being_written_is_none_for_what_a_supervisor_starts_anew(
         assert SettingsFollower(MINER).current.miner.port == 8095  # by hand it is what it says
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("blank", ["", " \n", None])
+def test_a_start_by_hand_takes_no_lost_file_for_the_defaults(
+    blank: str | None, named: bool, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not named:
+        monkeypatch.delenv("S17_CONFIG")
+        monkeypatch.setattr(settings_module, "PROJECT_ROOT", config.parent)
+    assert last_good.load_to_start().miner.port == 9001
+    [copy] = last_good.FOLDER.iterdir()
+    if blank is None:
+        config.unlink()
+    else:
+        config.write_text(blank)
+    for _ in range(2):  # the first one takes nothing away
+        with pytest.raises(ConfigError) as refused:
+            last_good.load_to_start()
+        assert f"{config} is {'gone' if blank is None else 'empty'}" in refused.value.message
+        assert f"cp {copy} {config}" in refused.value.message
+        assert f"rm {copy}" in refused.value.message
+    settings, why = last_good.load_or_recall()  # for `stop` and `status`
+    assert settings.miner.port == 9001
+    assert str(config) in why
+
+
+@pytest.mark.parametrize("blank", ["", None])
+def test_where_nothing_was_kept_a_start_without_a_file_has_the_defaults_and_says_so(
+    blank: str | None, config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("S17_CONFIG")
+    monkeypatch.setattr(settings_module, "PROJECT_ROOT", config.parent)
+    if blank is None:
+        config.unlink()
+    else:
+        config.write_text(blank)
+    for _ in range(2):
+        assert last_good.load_to_start().miner.port == 8095
+        assert capsys.readouterr().err.count(str(config)) == 1
+        assert not last_good.is_kept()
+    assert last_good.load_or_recall()[1] == ""
+
+
+def test_a_copy_of_an_empty_file_holds_nothing_up(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    last_good.keep()
+    [copy] = last_good.FOLDER.iterdir()
+    for path in (copy, config):
+        path.write_text("")
+    assert last_good.load_to_start().miner.port == 8095
+
+
 def test_a_start_by_hand_asks_for_a_file_that_is_right(config: Path) -> None:
     last_good.keep()
     config.write_text("[miner]\nprt = 9002\n")
