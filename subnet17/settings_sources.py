@@ -120,14 +120,14 @@ def explain(error: ValidationError, known: Known, secrets: Mapping[str, Sequence
         secrets: Those whose value must not be shown.
     """
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
+    location, reason = [str(part) for part in first["loc"]], first["msg"].removeprefix("Value error, ")
     if not location:
-        return ConfigError(first["msg"].removeprefix("Value error, "))
+        return ConfigError(reason)
     table, *keys = location
     if first["type"] == "extra_forbidden":
         return unknown_key(location[-1], known[table] if keys else list(known), where=f"[{table}]")
     value = "<hidden>" if set(keys) & set(secrets[table]) else _shown(first["input"])
-    return ConfigError(f"[{table}] {'.'.join(keys)} = {value}: {first['msg']}", key=".".join(location))
+    return ConfigError(f"[{table}] {'.'.join(keys)} = {value}: {reason}", key=".".join(location))
 
 
 def _shown(value: object) -> str:

@@ -12,6 +12,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from subnet17.addresses import is_http_url
+
 T = TypeVar("T")
 
 HOTKEY = re.compile("5[1-9A-HJ-NP-Za-km-z]{47}")
@@ -248,6 +250,16 @@ class MinerTable(Table):
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
 
+    @field_validator("generation_endpoints")
+    @classmethod
+    def _check_endpoints(cls, urls: list[str]) -> list[str]:
+        return [_checked_url(url, port=8093) for url in urls]
+
+    @field_validator("validation_endpoint")
+    @classmethod
+    def _check_endpoint(cls, url: str) -> str:
+        return _checked_url(url, port=8094) if url else url
+
     @field_validator("blocked_validators", "allowed_validators")
     @classmethod
     def _check_hotkeys(cls, hotkeys: list[str]) -> list[str]:
@@ -411,6 +423,12 @@ class OperationsTable(Table):
     @field_validator("alert_webhook_url")
     @classmethod
     def _check_webhook(cls, url: str) -> str:
-        if url and not url.startswith(("https://", "http://")):
-            raise ValueError("expected an address that begins with https:// or http://")
+        if url and not is_http_url(url, with_query=True):  # not repeated: it may hold a secret
+            raise ValueError("this is no http(s) address, such as https://example.org/alerts")
         return url
+
+
+def _checked_url(url: str, *, port: int) -> str:
+    if not is_http_url(url):
+        raise ValueError(f"{url!r} is no http(s) address, such as http://127.0.0.1:{port}")
+    return url.rstrip("/")  # paths are put behind it

@@ -60,6 +60,60 @@ def test_endpoints_split_at_commas() -> None:
     assert load_settings(environ=environ).generation_urls == ["http://a:1", "http://b:2"]
 
 
+@pytest.mark.parametrize("key", ["generation_endpoints", "validation_endpoint"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8093",
+        "nonsense",
+        "ftp://x",
+        "http://",
+        "http:///generate",
+        "http://:8093",
+        "http://a:b",
+        "http://a:0",
+        "http://a:99999",
+        "http://a b",
+        "http://[::1",
+        "http://a?b",
+        "http://127.0.0.1:8093;http://b",
+    ],
+)
+def test_an_endpoint_that_is_no_address_is_refused_with_an_example(key: str, url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(environ={f"S17_MINER__{key.upper()}": url})
+    assert key in caught.value.message
+    assert f"{url!r} is no http(s) address, such as http://127.0.0.1:809" in caught.value.message
+
+
+def test_one_wrong_endpoint_of_several_is_named() -> None:
+    with pytest.raises(ConfigError, match="'nonsense' is no http"):
+        load_settings(environ={"S17_MINER__GENERATION_ENDPOINTS": "http://127.0.0.1:8093,nonsense"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a",
+        "https://a.test:443",
+        "http://[::1]:8093",
+        "http://gpu_1:1/behind/a/proxy",
+        "http://u:p@a:1",
+    ],
+)
+def test_addresses_of_endpoints_are_taken_without_a_slash_at_the_end(url: str) -> None:
+    settings = load_settings(environ={"S17_MINER__GENERATION_ENDPOINTS": f"{url}/,{url}"})
+    assert settings.generation_urls == [url, url]
+
+
+@pytest.mark.parametrize("url", ["example.org/secret", "https://", "https://a:b/secret"])
+def test_a_webhook_that_is_no_address_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError, match="no http") as caught:
+        load_settings(environ={"S17_OPERATIONS__ALERT_WEBHOOK_URL": url})
+    assert "secret" not in caught.value.message
+    load_settings(environ={"S17_OPERATIONS__ALERT_WEBHOOK_URL": "https://a.test/hook?token=b#c"})
+
+
 @pytest.mark.parametrize(
     ("environ", "nearest"),
     [
