@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def _read_hotkey_file(path: Path, miner: MinerTable) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         names = f"--wallet.name {miner.wallet_name} --wallet.hotkey {miner.hotkey_name}"
+        if miner.wallet_path != MinerTable().wallet_path:
+            names += f" --wallet.path {shlex.quote(str(path.parents[2]))}"
         raise WalletError(
             f"no hotkey at {path}. Create one: btcli wallet new_hotkey {names} "
             f"(or copy the hotkeys folder of an existing wallet; never the coldkey)",

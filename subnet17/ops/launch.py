@@ -1,8 +1,8 @@
 """What ./start_mining.sh and ./stop_mining.sh do: `python -m subnet17.ops.launch start [--local] | stop`.
 
 Covers what a start has beside the orchestrator's own (commands.py), which orders, starts and waits: PM2 as
-the supervisor, ports and disk looked at before anything is started, a local subnet that begins anew, and
-with it the wait until a validator accepted a result. Both can be repeated.
+the supervisor, ports, disk and wallet looked at before anything is started, a local subnet that begins
+anew, and with it the wait until a validator accepted a result. Both can be repeated.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from subnet17.ops.at_work import find_at_work
 from subnet17.ops.commands import carry_out, check_run, stop_all, to_start, to_stop
 from subnet17.ops.keeper import last_line
 from subnet17.ops.orchestrator_status import make_report
-from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports
+from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports, check_wallet
 from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, list_processes, log_files_of
 from subnet17.ops.state import Files
 from subnet17.ops.supervisor import Seen
@@ -91,6 +91,8 @@ def _start(settings: Settings, *, local: bool) -> bool:
     check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
     check_ports([p for p in processes if not seen[p.name].pid])
     missing = {p.name for p in processes if not seen[p.name].pid or seen[p.name].why_outdated(p, settings)}
+    if MINER in missing and not local:
+        check_wallet(settings)
     if LOCAL_SUBNET in missing:
         _begin_anew(settings, [name for name in (LOCAL_SUBNET, MINER) if seen[name].pid])
     names = [p.name for p in processes]

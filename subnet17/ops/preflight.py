@@ -1,13 +1,13 @@
-"""What must hold before the processes start: free ports, disk. Each failure says how to mend it."""
+"""What must hold before the processes start: free ports, disk, a wallet. Each failure says how to mend it."""
 
 from __future__ import annotations
 
 import shutil
 import socket
 
-from subnet17.errors import ConfigError
+from subnet17.errors import ConfigError, WalletError
 from subnet17.ops.processes import Process
-from subnet17.settings import PROJECT_ROOT
+from subnet17.settings import PROJECT_ROOT, Settings
 
 LOCAL_MIN_FREE_BYTES = 500 * 10**6
 """The embedded back ends write little."""
@@ -47,3 +47,13 @@ def check_disk(min_free_bytes: int) -> None:
             measured_bytes=free,
             allowed_bytes=min_free_bytes,
         )
+
+
+def check_wallet(settings: Settings) -> None:
+    """Raises `ConfigError` when the miner could not sign with its wallet, and says why."""
+    from subnet17.mining.wallet import load_keypair  # noqa: PLC0415 - a local start needs none
+
+    try:
+        load_keypair(settings)
+    except WalletError as error:
+        raise ConfigError(error.message, **error.detail) from None

@@ -16,7 +16,7 @@ from subnet17.ops import launch, pm2
 from subnet17.ops.accepted import Acceptance
 from subnet17.ops.children import MARK
 from subnet17.ops.commands import to_start
-from subnet17.ops.processes import fingerprint, list_processes
+from subnet17.ops.processes import Process, fingerprint, list_processes
 from subnet17.ops.state import Files, Orders, State
 from subnet17.ops.supervisor import Seen
 from subnet17.settings import OperationsTable, Settings
@@ -54,6 +54,7 @@ def fail_to_start(fake: FakePm2, monkeypatch: pytest.MonkeyPatch) -> None:
         launch, "_look", lambda _, processes, **__: {p.name: Seen("up", 1) for p in processes}
     )
     monkeypatch.setattr(launch, "carry_out", fail)
+    monkeypatch.setattr(launch, "check_wallet", lambda _: None)
     with pytest.raises(PeerError, match="start failed"):
         launch._start_or_clear(Settings(), local=False)
 
@@ -139,6 +140,28 @@ def test_only_a_local_subnet_that_is_not_as_it_should_be_begins_anew(
     assert ordered[1:] == [("to_stop", ["local-subnet", "subnet17-miner"]), ("to_start", names)]
 
 
+def test_a_missing_wallet_is_told_before_anything_is_started(
+    settings: Settings, ordered: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = {"wallet_path": str(tmp_path / "my wallets"), "wallet_name": "alice"}
+    settings = settings.model_copy(update={"miner": settings.miner.model_copy(update=path)})
+    with pytest.raises(ConfigError) as refused:
+        launch._start(settings, local=False)
+    assert str(tmp_path / "my wallets" / "alice" / "hotkeys" / "default") in refused.value.message
+    assert "btcli wallet new_hotkey --wallet.name alice --wallet.hotkey default" in refused.value.message
+    assert f"--wallet.path '{tmp_path}/my wallets'" in refused.value.message
+    assert ordered == []
+    launch._start(settings, local=True)
+    assert len(ordered) == 1
+
+    def up(_: Settings, processes: list[Process], **__: object) -> dict[str, Seen]:
+        return {p.name: Seen("up", 1, args=p.args, settings=fingerprint(p, settings)) for p in processes}
+
+    monkeypatch.setattr(launch, "_look", up)
+    launch._start(settings, local=False)  # a miner that runs has read it
+    assert len(ordered) == 2
+
+
 def test_a_daemon_is_told_by_its_pid_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PM2_HOME", str(tmp_path))
     assert not pm2.daemon_runs()
@@ -180,8 +203,9 @@ def test_a_start_withdraws_what_the_operator_had_stopped(tmp_path: Path) -> None
 
 
 def test_what_our_own_supervision_runs_is_not_called_another_program(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(launch, "check_wallet", lambda _: None)
     marked = os.environ | {MARK: f"{tmp_path}:generation-server"}
     code = "import sys; print(flush=True); sys.stdin.read()"
     with subprocess.Popen(
