@@ -67,7 +67,8 @@ class ChainWatch:
         if self.registered is False or self._roster.stopped_s:
             return self._hint
         if not self._roster.listed:
-            return f"no serving validator with a stake of {self._least_stake:g} or more is listed"
+            least = f"{self._least_stake:g} or more ([miner] min_validator_stake)"
+            return f"no serving validator with a stake of {least} is listed"
         return ""
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import sys
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -28,14 +30,25 @@ from subnet17.ops.at_work import find_at_work
 from subnet17.ops.commands import carry_out, check_run, stop_all, to_start, to_stop
 from subnet17.ops.keeper import last_line
 from subnet17.ops.orchestrator_status import make_report
-from subnet17.ops.preflight import LOCAL_MIN_FREE_BYTES, check_disk, check_ports, check_wallet
+from subnet17.ops.preflight import (
+    LOCAL_MIN_FREE_BYTES,
+    check_disk,
+    check_journal_disk,
+    check_ports,
+    check_wallet,
+)
 from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, list_processes, log_files_of
 from subnet17.ops.state import Files
 from subnet17.ops.supervisor import Seen
-from subnet17.settings import PROJECT_ROOT, Settings
+from subnet17.settings import PROJECT_ROOT, Settings, base_url
 
 ACCEPTED_TIMEOUT_S = 300.0
 POLL_S = 0.5
+ANSWER_S = 2.0
+NAMES_SETTING = re.compile(r"\[(miner|generation|validation|network|operations)\] ")
+"""What a miner says that only another setting, or a person, can mend."""
+STAYS_S = 15.0
+"""Such a reason then stays: the miner looks at its disk every 10 s, and makes room where it can."""
 PM2 = "pm2"
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -89,6 +102,7 @@ def _start(settings: Settings, *, local: bool) -> bool:
     processes = list_processes(settings, local=local)
     seen = _look(settings, processes, local=local)
     check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
+    check_journal_disk(settings, local=local)
     check_ports([p for p in processes if not seen[p.name].pid])
     missing = {p.name for p in processes if not seen[p.name].pid or seen[p.name].why_outdated(p, settings)}
     if MINER in missing and not local:
@@ -154,15 +168,33 @@ def _set_journals_aside(settings: Settings) -> None:
 def _wait_accepted(settings: Settings, since_s: float) -> Acceptance:
     deadline_s = time.monotonic() + ACCEPTED_TIMEOUT_S
     miner = next(p for p in list_processes(settings, local=True) if p.name == MINER)
+    reason, told_s = "", time.monotonic()
     with console.status("waiting until a validator accepts a result"):
         while (accepted := find_acceptance(_ledger_of(settings), since_s)) is None:
-            if time.monotonic() > deadline_s:
-                said = last_line(Path(log_files_of(miner, settings)[1]))
+            now_s = time.monotonic()
+            if (told := _reason_not_pulling(miner)) != reason:
+                reason, told_s = told, now_s
+                if reason:
+                    console.print(f"the miner takes no tasks: {escape(reason)}", soft_wrap=True)
+            if NAMES_SETTING.search(reason) and now_s > told_s + STAYS_S:
+                raise S17Error(f"nothing will be accepted, the miner takes no tasks: {reason}")
+            if now_s > deadline_s:
+                said = reason or last_line(Path(log_files_of(miner, settings)[1]))
                 raise PeerTimeoutError(
                     f"nothing was accepted within {ACCEPTED_TIMEOUT_S:.0f} s; the miner's last words: {said}"
                 )
             time.sleep(POLL_S)
     return accepted
+
+
+def _reason_not_pulling(miner: Process) -> str:
+    """Why the miner takes no tasks, as its page says; empty when it does, or says nothing."""
+    try:
+        reply = httpx.get(f"{base_url(miner.host, miner.port)}/health/", timeout=ANSWER_S, trust_env=False)
+        body = reply.json()
+    except (httpx.HTTPError, ValueError):
+        return ""
+    return str(body.get("reason") or "") if isinstance(body, dict) else ""
 
 
 def _print_accepted(accepted: Acceptance, console: Console) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from pathlib import Path
 
 from subnet17.errors import ConfigError, WalletError
 from subnet17.ops.processes import Process
@@ -11,6 +12,7 @@ from subnet17.settings import PROJECT_ROOT, Settings
 
 LOCAL_MIN_FREE_BYTES = 500 * 10**6
 """The embedded back ends write little."""
+FLOOR = "operations.min_free_disk_bytes"
 
 
 def check_ports(processes: list[Process]) -> None:
@@ -37,16 +39,30 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
-def check_disk(min_free_bytes: int) -> None:
-    """Raises `ConfigError` when the project's disk has less left."""
-    free = shutil.disk_usage(PROJECT_ROOT).free
+def check_disk(min_free_bytes: int, folder: Path = PROJECT_ROOT, *, by: str = FLOOR) -> None:
+    """Raises `ConfigError` when the disk of a folder, which may not be there yet, has less left."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
     if free < min_free_bytes:
         raise ConfigError(
-            f"disk has {free / 1e9:.1f} GB free, at least {min_free_bytes / 1e9:.1f} GB are needed "
-            "(operations.min_free_disk_bytes)",
+            f"disk of {there} has {free / 1e9:.1f} GB free, "
+            f"at least {min_free_bytes / 1e9:.1f} GB are needed ({by})",
             measured_bytes=free,
             allowed_bytes=min_free_bytes,
         )
+
+
+def check_journal_disk(settings: Settings, *, local: bool) -> None:
+    """Raises `ConfigError` when a miner without a journal would find its disk too full to take on tasks.
+
+    One that has a journal makes room by itself: it forgets its oldest tasks.
+    """
+    from subnet17.mining.housekeeping import LOCAL_SHARE  # noqa: PLC0415 - others need a port checked only
+
+    folder = settings.data_dir / "miner"
+    if local or not folder.exists():
+        share, by = (LOCAL_SHARE, f"{LOCAL_SHARE:.0%} of {FLOOR}") if local else (1.0, FLOOR)
+        check_disk(round(share * settings.operations.min_free_disk_bytes), folder, by=by)
 
 
 def check_wallet(settings: Settings) -> None:

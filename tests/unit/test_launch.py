@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
-from subnet17.errors import ConfigError, PeerError
+from subnet17.errors import ConfigError, PeerError, PeerTimeoutError, S17Error
 from subnet17.ops import launch, pm2
 from subnet17.ops.accepted import Acceptance
 from subnet17.ops.children import MARK
@@ -19,7 +26,7 @@ from subnet17.ops.commands import to_start
 from subnet17.ops.processes import Process, fingerprint, list_processes
 from subnet17.ops.state import Files, Orders, State
 from subnet17.ops.supervisor import Seen
-from subnet17.settings import OperationsTable, Settings
+from subnet17.settings import PROJECT_ROOT, OperationsTable, Settings
 from tests.ports import reserve_ports
 
 
@@ -160,6 +167,85 @@ def test_a_missing_wallet_is_told_before_anything_is_started(
     monkeypatch.setattr(launch, "_look", up)
     launch._start(settings, local=False)  # a miner that runs has read it
     assert len(ordered) == 2
+
+
+class FakeMiner(BaseHTTPRequestHandler):
+    """A miner's page that says these reasons one after the other, the last one for ever."""
+
+    reasons: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        reason = self.reasons.pop(0) if len(self.reasons) > 1 else self.reasons[0]
+        body = json.dumps({"ready": True, "pulling": not reason, "reason": reason or None}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def miner_that_says(settings: Settings, *reasons: str) -> Iterator[None]:
+    FakeMiner.reasons = list(reasons)
+    with ThreadingHTTPServer((settings.miner.host, settings.miner.port), FakeMiner) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
+
+
+FULL = "0.10 GB are free on the disk of /x, 2.00 GB are asked for: lower [operations] min_free_disk_bytes"
+
+
+def test_the_wait_ends_for_a_reason_that_only_another_setting_mends(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(launch, "STAYS_S", 0.2)
+    monkeypatch.setattr(launch, "POLL_S", 0.05)
+    loading = "generation server: loading [flux]"
+    with (
+        miner_that_says(settings, loading, loading, loading, FULL),
+        pytest.raises(S17Error, match=r"nothing will be accepted.*are asked for") as ended,
+    ):
+        launch._wait_accepted(settings, 0.0)
+    assert not isinstance(ended.value, ConfigError)  # exit code 1
+    shown = capsys.readouterr().out
+    assert shown.count("takes no tasks: generation server: loading [flux]") == 1
+    assert shown.count(FULL) == 1
+
+
+def test_a_reason_that_passes_does_not_end_the_wait(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "POLL_S", 0.05)
+    monkeypatch.setattr(launch, "ACCEPTED_TIMEOUT_S", 1.0)
+    with (
+        miner_that_says(settings, FULL, "held by me: new fans"),
+        pytest.raises(PeerTimeoutError, match="within 1 s; the miner's last words: held by me"),
+    ):
+        launch._wait_accepted(settings, 0.0)
+    with pytest.raises(PeerTimeoutError, match="nothing was accepted"):  # nobody answers
+        launch._wait_accepted(settings, 0.0)
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_a_floor_that_the_miner_would_not_pull_below_is_told_before_the_start(
+    local: bool, settings: Settings, ordered: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "check_wallet", lambda _: None)
+    data = {"data_dir": str(tmp_path / "disk" / "data"), "min_free_disk_bytes": 10**11}
+    operations = settings.operations.model_copy(update=data)
+    settings = settings.model_copy(update={"operations": operations})
+    (tmp_path / "disk").mkdir()
+    free = {PROJECT_ROOT: 10**12, tmp_path / "disk": 10**9}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(path, 10**9)))
+    with pytest.raises(ConfigError, match=rf"disk of {tmp_path}/disk.* has 1.0 GB free, at least .* needed"):
+        launch._start(settings, local=local)
+    assert ordered == []
+    (tmp_path / "disk" / "data" / "miner").mkdir(parents=True)
+    if not local:  # it can make room by itself
+        launch._start(settings, local=local)
 
 
 def test_a_daemon_is_told_by_its_pid_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
