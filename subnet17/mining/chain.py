@@ -7,6 +7,7 @@ is public. Does not cover: the real chain (metagraph.py), our own place (seat.py
 
 from __future__ import annotations
 
+import difflib
 import functools
 import ipaddress
 import json
@@ -23,6 +24,8 @@ log = get_logger()
 
 STATIC_REFRESH_S = 2.0
 STATIC_PREFIX = "static:"
+NETWORKS = ("archive", "finney", "latent-lite", "local", "test")
+"""Those that bittensor knows by name: its own list, without the second that its import takes."""
 
 
 class Neuron(BaseModel):
@@ -222,9 +225,10 @@ def open_chain(
         folder: Where the last good metagraph is kept; None: nowhere.
 
     Raises:
-        ConfigError: an unknown kind, or a file that can't be used.
+        ConfigError: an unknown kind or network, or a file that can't be used.
     """
     if network.chain == "bittensor":
+        _check_name(network.chain_endpoint or network.subtensor_network)
         from subnet17.mining.metagraph import BittensorChain  # noqa: PLC0415 - it needs what stands here
 
         return BittensorChain(network, folder=folder)
@@ -232,3 +236,16 @@ def open_chain(
         path = Path(network.chain.removeprefix(STATIC_PREFIX)).expanduser()
         return StaticChain(path, loopback_only=loopback_only)
     raise ConfigError(f"chain is {network.chain!r}, expected bittensor or static:FILE", key="chain")
+
+
+def _check_name(network: str) -> None:
+    """Raises `ConfigError` for a name that bittensor would take for a host's."""
+    if network in NETWORKS or any(mark in network for mark in ".:/"):
+        return
+    nearest = difflib.get_close_matches(network, NETWORKS, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(NETWORKS)}."
+    raise ConfigError(
+        f"no network is called {network!r} (network.subtensor_network); {hint} "
+        "A node of your own is named by its address: ws://127.0.0.1:9944",
+        key="subtensor_network",
+    )

@@ -98,9 +98,11 @@ class BittensorChain:
             self._failed = True
             self._snapshot = self._snapshot or saved
             if self._snapshot is None:
-                raise PeerError(f"the chain can't be read: {type(error).__name__} {error}"[:300]) from error
+                why = f"the chain at {self._where} can't be read: {type(error).__name__} {error}"
+                raise PeerError(why[:300]) from error
             log.warning(
                 "chain can't be read, keeping the last neurons",
+                network=self._where,
                 age_s=round(self._age_s(self._snapshot)),
                 reason=f"{type(error).__name__} {error}"[:200],
             )

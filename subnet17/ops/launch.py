@@ -32,6 +32,7 @@ from subnet17.ops.keeper import last_line
 from subnet17.ops.orchestrator_status import make_report
 from subnet17.ops.preflight import (
     LOCAL_MIN_FREE_BYTES,
+    check_chain,
     check_disk,
     check_journal_disk,
     check_ports,
@@ -106,6 +107,7 @@ def _start(settings: Settings, *, local: bool) -> bool:
     check_ports([p for p in processes if not seen[p.name].pid])
     missing = {p.name for p in processes if not seen[p.name].pid or seen[p.name].why_outdated(p, settings)}
     if MINER in missing and not local:
+        check_chain(settings)
         check_wallet(settings)
     if LOCAL_SUBNET in missing:
         _begin_anew(settings, [name for name in (LOCAL_SUBNET, MINER) if seen[name].pid])

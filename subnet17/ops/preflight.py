@@ -65,6 +65,13 @@ def check_journal_disk(settings: Settings, *, local: bool) -> None:
         check_disk(round(share * settings.operations.min_free_disk_bytes), folder, by=by)
 
 
+def check_chain(settings: Settings) -> None:
+    """Raises `ConfigError` when the settings name no chain that the miner could read."""
+    from subnet17.mining.chain import open_chain  # noqa: PLC0415 - a local start needs none
+
+    open_chain(settings.network)
+
+
 def check_wallet(settings: Settings) -> None:
     """Raises `ConfigError` when the miner could not sign with its wallet, and says why."""
     from subnet17.mining.wallet import load_keypair  # noqa: PLC0415 - a local start needs none

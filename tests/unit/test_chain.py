@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import structlog
+from bittensor.core import settings as bt_settings
 from bittensor.core.chain_data.metagraph_info import MetagraphInfo, MetagraphInfoParams
 from peers import key, neuron
 
 from subnet17.errors import ConfigError, PeerError
-from subnet17.mining.chain import StaticChain, open_chain, select_validators
+from subnet17.mining.chain import NETWORKS, StaticChain, open_chain, select_validators
 from subnet17.mining.metagraph import BittensorChain, facts_of, neurons_of
 from subnet17.mining.patience import MAX_STUCK
 from subnet17.settings import NetworkTable
@@ -33,6 +34,33 @@ def entry(**changes: Any) -> dict[str, Any]:
 def write(path: Path, entries: object) -> Path:
     path.write_text(json.dumps(entries))
     return path
+
+
+def test_the_networks_known_by_name_are_those_of_bittensor() -> None:
+    assert sorted(bt_settings.NETWORKS) == list(NETWORKS)
+
+
+@pytest.mark.parametrize(("name", "hint"), [("nowhere", "known: archive, finney"), ("finey", "mean finney?")])
+def test_a_network_that_nobody_knows_is_refused(name: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        open_chain(NetworkTable(subtensor_network=name))
+    assert f"no network is called {name!r}" in refused.value.message
+    assert hint in refused.value.message
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "ws://10.0.0.1:9944", "wss://node.example.org", "mynode:9944"])
+def test_networks_known_by_name_and_nodes_by_address_are_opened(name: str) -> None:
+    assert open_chain(NetworkTable(subtensor_network=name)).is_public
+    assert open_chain(NetworkTable(subtensor_network="finney", chain_endpoint=name)).is_public
+
+
+async def test_a_chain_that_does_not_answer_is_named() -> None:
+    def fail() -> None:
+        raise ConnectionError("[Errno -2] Name or service not known")
+
+    network = NetworkTable(chain_endpoint="ws://nowhere.test:9944")
+    with pytest.raises(PeerError, match=r"at ws://nowhere\.test:9944 can't be read: ConnectionError"):
+        await BittensorChain(network, fetch=fail).read()
 
 
 async def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
