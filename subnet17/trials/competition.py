@@ -19,7 +19,7 @@ from subnet17.settings import PROJECT_ROOT, load_settings
 from subnet17.trials.contact_sheet import make_contact_sheet
 from subnet17.trials.runner import make_progress
 from subnet17.trials.servers import RunningServers
-from subnet17.trials.trial import Trial, new_run_folder, random_seed, run_trial, save_assets
+from subnet17.trials.trial import Trial, open_run_folder, random_seed, run_trial, save_assets
 
 DEFAULT_PROMPT = "a detailed fantasy sword"
 OUTPUT = PROJECT_ROOT / "competition_results"
@@ -55,14 +55,14 @@ def main(
         settings = load_settings(config)
         servers = RunningServers(settings)
         servers.check()
-        trials, failures = _run_all(console, servers, prompt, [first + i for i in range(num_variants)])
-        if not trials:
-            raise failures[0][1]
-        folder = new_run_folder(output)
-        best = max(trials, key=lambda trial: trial.score)
-        save_assets(best, folder)
         threshold = settings.miner.competitive_score_threshold
-        save_summary(trials, failures, folder, competitive_score_threshold=threshold)
+        with open_run_folder(output) as folder:
+            trials, failures = _run_all(console, servers, prompt, [first + i for i in range(num_variants)])
+            if not trials:
+                raise failures[0][1]
+            best = max(trials, key=lambda trial: trial.score)
+            save_assets(best, folder)
+            save_summary(trials, failures, folder, competitive_score_threshold=threshold)
     except (S17Error, OSError) as error:
         raise typer.Exit(exit_with(error)) from None
     _print_summary(console, trials, folder, threshold)

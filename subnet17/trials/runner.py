@@ -15,7 +15,7 @@ from subnet17.errors import S17Error
 from subnet17.serving.run import exit_with
 from subnet17.settings import PROJECT_ROOT, load_settings
 from subnet17.trials.servers import RunningServers
-from subnet17.trials.trial import STEPS, Trial, new_run_folder, random_seed, run_trial, save_assets
+from subnet17.trials.trial import STEPS, Trial, open_run_folder, random_seed, run_trial, save_assets
 
 DEFAULT_PROMPT = "a cute cat wearing a wizard hat"
 OUTPUT = PROJECT_ROOT / "locally_validated_assets"
@@ -44,7 +44,7 @@ def main(
         servers = RunningServers(load_settings(config))
         servers.check()
         chosen = random_seed() if seed is None else seed
-        with make_progress(console) as progress:
+        with open_run_folder(output) as folder, make_progress(console) as progress:
             bar = progress.add_task("generate", total=len(STEPS))
 
             def advance(step: str) -> None:
@@ -52,8 +52,7 @@ def main(
                 progress.update(bar, advance=1, description=following)
 
             trial = run_trial(servers, prompt, chosen, on_step=advance)
-        folder = new_run_folder(output)
-        save_assets(trial, folder)
+            save_assets(trial, folder)
     except (S17Error, OSError) as error:
         raise typer.Exit(exit_with(error)) from None
     print_trial(console, trial, folder)

@@ -6,12 +6,14 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from subnet17.errors import ConfigError
 from subnet17.splat.ply import read_ply
 from subnet17.splat.spz import encode_spz
 from subnet17.trials.servers import RunningServers
@@ -119,6 +121,26 @@ def run_trial(
 def random_seed() -> int:
     """A seed for a trial that was not given one."""
     return secrets.randbelow(2**31)
+
+
+@contextmanager
+def open_run_folder(parent: Path) -> Iterator[Path]:
+    """A new folder for a run, made before its work: one that can't be made must not cost a result.
+
+    One that nothing was written to is taken away again.
+
+    Raises:
+        ConfigError: it can't be made.
+    """
+    try:
+        folder = new_run_folder(parent)
+    except OSError as error:
+        raise ConfigError(f"can't write to {parent}: {error.strerror or error}", path=str(parent)) from None
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
 def new_run_folder(parent: Path) -> Path:

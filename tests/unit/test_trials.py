@@ -96,4 +96,31 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(
     with pytest.raises(typer.Exit) as stopped:
         runner.main("a robot", seed=1, output=tmp_path / "file", config=None)
     assert stopped.value.exit_code == 2
-    assert "error:" in capsys.readouterr().err
+    assert f"error: can't write to {tmp_path}/file: Not a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tool", [runner, competition])
+def test_the_folder_is_tried_before_the_work(
+    tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise PeerError("worked in vain")
+
+    monkeypatch.setattr(tool, "RunningServers", FakeServers)
+    monkeypatch.setattr(tool, "run_trial", fail)
+    variants = {"num_variants": 2} if tool is competition else {}
+    for output in (Path("/proc/nope"), tmp_path):
+        with pytest.raises(typer.Exit):
+            tool.main("a robot", seed=1, output=output, config=None, **variants)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_told_and_nothing_is_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "RunningServers", FakeServers)
+    monkeypatch.setattr(runner, "run_trial", lambda *_, **__: pytest.fail("the folder comes first"))
+    with pytest.raises(typer.Exit) as stopped:
+        runner.main("a robot", seed=1, output=Path("/proc/nope"), config=None)
+    assert stopped.value.exit_code == 2
+    assert "error: can't write to /proc/nope" in capsys.readouterr().err
