@@ -95,10 +95,18 @@ def read_environment(
             continue
         table, _, key = name.removeprefix(PREFIX).lower().partition("__")
         if table not in known or not key:
-            names = [f"{PREFIX}{t}__{k}".upper() for t, keys in known.items() for k in keys]
-            raise unknown_key(name, names, where="the environment")
+            raise _unknown_variable(name, known)
         tree.setdefault(table, {})[key] = value
     return tree
+
+
+def _unknown_variable(name: str, known: Known) -> ConfigError:
+    """Compared without the prefix, which makes any two alike."""
+    names = [f"{table}__{key}".upper() for table, keys in known.items() for key in keys]
+    alike = difflib.get_close_matches(name[:80].removeprefix(PREFIX).upper(), names, n=1)
+    nearest = PREFIX + alike[0] if alike else None
+    hint = f"did you mean {nearest}?" if nearest else f"names are {PREFIX}TABLE__KEY, as {PREFIX}MINER__PORT"
+    return ConfigError(f"unknown key {name[:80]} in the environment; {hint}", key=name[:80], nearest=nearest)
 
 
 def unknown_key(name: str, known: Sequence[str], *, where: str) -> ConfigError:

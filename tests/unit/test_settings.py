@@ -120,7 +120,7 @@ def test_a_webhook_that_is_no_address_is_refused_and_not_shown(url: str) -> None
         ({"S17_GENERATION__OCTREE": "1"}, "octree_resolution"),
         ({"S17_MINER__WALET_NAME": "x"}, "wallet_name"),
         ({"S17_GENERATOIN__PORT": "1"}, "S17_GENERATION__PORT"),
-        ({"S17_NONSENSE": "1"}, "S17_"),
+        ({"S17_OCTREE_RESOLUTION": "1"}, "S17_GENERATION__OCTREE_RESOLUTION"),
     ],
 )
 def test_unknown_environment_key_names_the_nearest(environ: dict[str, str], nearest: str) -> None:
@@ -128,6 +128,12 @@ def test_unknown_environment_key_names_the_nearest(environ: dict[str, str], near
         load_settings(environ=environ)
     assert str(caught.value.detail["nearest"]).startswith(nearest)
     assert nearest in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["S17_FOO", "S17_NONSENSE", "S17_"])
+def test_a_variable_like_no_other_has_no_nearest(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown key {name} in the environment; names are S17_TABLE__KEY"):
+        load_settings(environ={name: "1"})
 
 
 @pytest.mark.parametrize(
