@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from subnet17.errors import S17Error
+from subnet17.errors import ConfigError, S17Error
 from subnet17.localnet.subnet import LocalSubnet
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
@@ -21,7 +21,12 @@ WATCH_INTERVAL_S = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs until SIGINT or SIGTERM; returns the exit code: 0 when told to stop, 1 on any failure."""
+    """Runs until SIGINT or SIGTERM.
+
+    Returns:
+        0 when told to stop; 2 for a mistake in the settings or a port that is taken, as the servers do; 1 on
+        any other failure.
+    """
     given = _parser().parse_args(arguments)
     try:
         follower = SettingsFollower(LOCAL_SUBNET, given.config, flags=_flags(given))
@@ -31,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return serve(follower, fresh=given.fresh)
     except S17Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        return 2 if isinstance(error, ConfigError) else 1
 
 
 def serve(follower: SettingsFollower, *, fresh: bool = False) -> int:
@@ -42,6 +47,7 @@ def serve(follower: SettingsFollower, *, fresh: bool = False) -> int:
 
     Raises:
         ConfigError: a port is taken, or the ledger on disk can't be read.
+        S17Error: the ledger or the chain file can't be written.
     """
     log = get_logger()
     settings = follower.current

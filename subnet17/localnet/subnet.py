@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import bittensor as bt
 
-from subnet17.errors import ConfigError
+from subnet17.errors import ConfigError, S17Error
 from subnet17.localnet.axon import HOST, LocalAxon, bind, silence_bittensor
 from subnet17.localnet.ledger import Ledger, Page, read_record, restore_page
 from subnet17.localnet.pictures import draw_pictures
@@ -36,6 +38,7 @@ class LocalSubnet:
 
         Raises:
             ConfigError: a port is taken, or the ledger on disk can't be read.
+            S17Error: the ledger can't be written.
         """
         silence_bittensor()
         folder = settings.data_dir / "localnet"
@@ -47,7 +50,8 @@ class LocalSubnet:
         pages = [restore_page(record, uid=uid, hotkey=key.ss58_address) for uid, key in enumerate(keypairs)]
         self.miner_hotkey = str(_dev_key(settings.miner.wallet_uri or DEFAULT_MINER_URI).ss58_address)
         self._neurons = _list_neurons(pages, listeners, self.miner_hotkey)
-        ledger = Ledger(self.ledger_path, pages, time_scale=settings.network.local_time_scale)
+        with _telling(self.ledger_path):
+            ledger = Ledger(self.ledger_path, pages, time_scale=settings.network.local_time_scale)
         deal = _dealer(settings)
         registered = frozenset(neuron["hotkey"] for neuron in self._neurons)
         rules = Rules().scaled(settings.network.local_time_scale)
@@ -70,10 +74,19 @@ class LocalSubnet:
         return all(axon.alive for axon in self.axons)
 
     def start(self) -> None:
-        """Serves, then writes the chain file: a miner that sees it can call at once."""
+        """Serves, then writes the chain file: a miner that sees it can call at once.
+
+        Raises:
+            S17Error: it can't be written; nothing serves any more.
+        """
         for axon in self.axons:
             axon.start()
-        write_whole(self.neurons_path, json.dumps(self._neurons, indent=2) + "\n")
+        try:
+            with _telling(self.neurons_path):
+                write_whole(self.neurons_path, json.dumps(self._neurons, indent=2) + "\n")
+        except S17Error:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stops all validators; running calls may finish."""
@@ -88,6 +101,15 @@ class LocalSubnet:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """What keeps a file from being written is one line for a person."""
+    try:
+        yield
+    except OSError as error:
+        raise S17Error(f"can't write {path}: {error.strerror}", path=str(path)) from None
 
 
 def _dev_key(uri: str) -> Any:

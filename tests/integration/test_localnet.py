@@ -372,13 +372,25 @@ def test_the_process_follows_its_file_and_stops_with_0_on_sigterm(tmp_path: Path
     assert len(ledger["validators"]) == 1
 
 
-def test_the_command_fails_with_1_and_leaves_nothing_when_a_port_is_taken(
+def test_the_command_fails_with_2_and_leaves_nothing_when_a_port_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("S17_OPERATIONS__DATA_DIR", str(tmp_path))
     monkeypatch.setattr("subnet17.localnet.main.configure_logging", lambda **_: None)
     port = reserve_neighbours(2)[0]
     with socket.create_server(("127.0.0.1", port + 1)):
-        assert main(["--validators", "2", "--port", str(port)]) == 1
+        assert main(["--validators", "2", "--port", str(port)]) == 2
     assert f"port {port + 1} on 127.0.0.1 is in use" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["ledger.json", "neurons.json"])
+def test_a_file_that_cannot_be_written_ends_the_command_with_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("S17_OPERATIONS__DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("subnet17.localnet.main.configure_logging", lambda **_: None)
+    (tmp_path / "localnet" / f".{name}.draft").mkdir(parents=True)  # where the file is written first
+    assert main(["--validators", "1", "--port", str(reserve_port())]) == 1
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert told == [f"error: can't write {tmp_path}/localnet/{name}: Is a directory"]
