@@ -101,7 +101,8 @@ else
     if [ "$target" = gpu ] || [ "$dev" = yes ]; then files+=(-r requirements-gpu.txt); fi
     if [ "$dev" = yes ]; then files+=(-r requirements-dev.txt); fi
     echo "installing Python packages ($target, dev: $dev) into $python"
-    "$python" -m pip install --quiet --disable-pip-version-check "${files[@]}"
+    "$python" -m pip install --quiet --disable-pip-version-check "${files[@]}" || # without network it tells of conflicts
+        fail "pip could not install the packages, see above; are they out of reach (network, proxy, package index)?"
     "$python" -m pip check --disable-pip-version-check
     echo "$wanted" >"$TOOLS/installed"
 fi
