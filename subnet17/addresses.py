@@ -6,6 +6,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from subnet17.errors import ConfigError
+
 HOST = re.compile(r"[\w.-]+|\[[0-9a-fA-F:.]+\]")
 
 
@@ -15,6 +17,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def check_guarded(host: str, *, api_key: str, allow_without_key: bool) -> None:
+    """Raises `ConfigError` when others can reach an address and nothing keeps strangers off."""
+    if not is_loopback(host) and not api_key and not allow_without_key:
+        raise ConfigError(
+            f"host {host} can be reached by others: set api_key, or use 127.0.0.1", key="host", value=host
+        )
 
 
 def is_http_url(text: str, *, with_query: bool = False) -> bool:

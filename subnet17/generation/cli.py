@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from subnet17.addresses import check_guarded
 from subnet17.errors import S17Error
 from subnet17.generation.app import create_app
 from subnet17.generation.backends import choose_backend
@@ -32,6 +33,7 @@ def main(
         operations, table = settings.operations, settings.generation
         configure_logging(service="generation", level=operations.log_level, form=operations.log_format)
         cap_log_files(operations.log_max_bytes, operations.log_backups)
+        check_guarded(table.host, api_key=table.api_key, allow_without_key=table.allow_without_key)
         chosen = choose_backend(table, data_dir=settings.data_dir)
         get_logger().info(
             "starting", backend=chosen.name, why=chosen.reason, url=f"http://{table.host}:{table.port}"

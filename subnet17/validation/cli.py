@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from subnet17.addresses import check_guarded
 from subnet17.errors import S17Error
 from subnet17.log import configure_logging, get_logger
 from subnet17.log_files import cap_log_files
@@ -33,6 +34,7 @@ def main(
         operations, table = settings.operations, settings.validation
         configure_logging(service="validation", level=operations.log_level, form=operations.log_format)
         cap_log_files(operations.log_max_bytes, operations.log_backups)
+        check_guarded(table.host, api_key=table.api_key, allow_without_key=table.allow_without_key)
         scored_by, rendered_by = choose(table)
         get_logger().info(
             "starting",
