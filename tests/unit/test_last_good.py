@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from subnet17 import last_good
 from subnet17 import settings as settings_module
 from subnet17.errors import ConfigError
+from subnet17.ops.orchestrator import Orchestrator
+from subnet17.ops.processes import list_processes
+from subnet17.ops.state import Files
 from subnet17.reload import SettingsFollower
 from subnet17.settings import load_settings
 from subnet17.settings_uses import MINER
@@ -157,6 +161,24 @@ def test_where_nothing_was_kept_a_start_without_a_file_has_the_defaults_and_says
         assert capsys.readouterr().err.count(str(config)) == 1
         assert not last_good.is_kept()
     assert last_good.load_or_recall()[1] == ""
+
+
+def test_what_run_starts_anew_is_where_the_lost_file_said(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text("[miner]\nport = 9001\n")
+    settings = last_good.load_to_start()
+    operations = settings.operations.model_copy(update={"data_dir": str(tmp_path)})
+    orchestrator = Orchestrator(
+        settings,
+        list_processes(settings, local=False),
+        supervisor=SimpleNamespace(kind="own"),  # type: ignore[arg-type]
+        files=Files(settings.model_copy(update={"operations": operations})),
+        local=False,
+    )
+    config.write_text("")
+    process, described = orchestrator._describe("subnet17-miner")
+    assert (process.port, described.miner.port) == (9001, 9001)
 
 
 def test_a_copy_of_an_empty_file_holds_nothing_up(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
