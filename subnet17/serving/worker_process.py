@@ -121,10 +121,12 @@ def run(job: Callable[..., R], args: tuple[Any, ...], timeout_s: float) -> R | N
     with _at_work:
         _follow()
         _job_deadline = Deadline.after(GIVE_UP_SHARE * timeout_s)
+        tell({"working": True})
         try:
             return job(*args)
         finally:
             _job_deadline = None
+            tell({"working": False})
 
 
 def job_deadline() -> Deadline:

@@ -1,7 +1,8 @@
 """Processes that compute, so that the server never does: killed at a deadline, replaced after a crash.
 
 The pool is pebble's: unlike concurrent.futures' it kills a worker that overruns and survives one that dies at
-work. It does not survive one that dies idle or while it loads; then the pool is made anew.
+work. It does not survive one that dies idle or while it loads; then the pool is made anew. Nor does it notice
+one that hangs while it is idle: `untaken.py` does, and it is killed here.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from subnet17.errors import (
 )
 from subnet17.log import get_logger, log_style
 from subnet17.serving.board import Board
+from subnet17.serving.untaken import LOOK_S, TAKE_WITHIN_S, Untaken
 from subnet17.serving.worker_process import (
     RELOAD_PAUSE_S,
     NotLoaded,
@@ -91,6 +93,8 @@ class WorkerPool:
             partial(load, *load_args), memory_bytes, service, self._writer, log_style(), self._board
         )
         self._mending = asyncio.Lock()
+        self._untaken = Untaken()
+        self._death_is_counted = False
         self._pool = self._make_pool()
 
     def _make_pool(self) -> ProcessPool:
@@ -138,11 +142,37 @@ class WorkerPool:
             raise UnavailableError(f"not ready: {self._reason}", reason=self._reason, retry_after_s=5)
 
     async def keep_ready(self) -> None:
-        """Loads, and loads again whenever no worker is left, until it is cancelled or the device is lost."""
+        """Loads, and loads again whenever no worker is left, until it is cancelled or the device is lost.
+
+        Kills workers that take no job meanwhile.
+        """
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._keep_loaded())
+            both.create_task(self._keep_taking())
+
+    async def _keep_loaded(self) -> None:
         while not self.lost:
             await self.keep_starting()
             while self.ready:  # noqa: ASYNC110 - a process's death sets no event
                 await asyncio.sleep(WATCH_S)
+
+    async def _keep_taking(self) -> None:
+        while not self.lost:
+            await asyncio.sleep(LOOK_S)
+            news = self.news
+            working = [told["pid"] for told in news if told.get("working")]
+            # one that could not load should take a job too, and gives it back
+            idle = [told["pid"] for told in news if told["state"] != "loading" and not told.get("working")]
+            for pid in self._untaken.look(idle=idle, working=len(working)):
+                self._kill_idle(pid)
+
+    def _kill_idle(self, pid: int) -> None:
+        log.error("a worker that takes no job is killed", worker_pid=pid, within_s=TAKE_WITHIN_S)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        self._news.pop(pid, None)
+        self.deaths += 1
+        self._death_is_counted = True  # the pool breaks of it, where no other worker is at work
 
     async def keep_starting(self, *, pause_s: float = RELOAD_PAUSE_S) -> None:
         """Tries until a worker is loaded: what kept it from loading (memory, a card in use) may pass."""
@@ -156,7 +186,7 @@ class WorkerPool:
         try:
             # pebble's own limit counts from the first job on, not while a worker loads
             async with asyncio.timeout(self._load_timeout_s):
-                await self._call(ensure_loaded, 0.0)
+                await self._call(lambda _: (ensure_loaded, 0.0))
         except TimeoutError:
             self._refuse(f"a worker did not load within {self._load_timeout_s:.0f} s")
             for pid in self._in_state("loading"):
@@ -183,7 +213,9 @@ class WorkerPool:
             except (RuntimeError, OSError):
                 if self._reason == "stopping":
                     raise UnavailableError("not ready: stopping") from None
-                self.deaths += 1
+                if not self._death_is_counted:
+                    self.deaths += 1
+                self._death_is_counted = False
                 try:
                     await asyncio.to_thread(self._stop)
                     self._pool = self._make_pool()
@@ -213,36 +245,56 @@ class WorkerPool:
         self.check_ready()
         deadline = Deadline.after(timeout_s)
         while True:
-            left_s = deadline.check("a loaded worker", QueuedTooLongError)
-            result: R | NotLoaded = await self._call(run, job, args, left_s, timeout_s=left_s)
+            result: R | NotLoaded = await self._call(lambda left_s: (run, job, args, left_s), deadline)
             if not isinstance(result, NotLoaded):
+                self._death_is_counted = False  # this pool did not break of it
                 self._set_reason(None)  # a `start` beside it may have met a worker that died
                 return result
             if not self._in_state("ready"):
                 raise result.error
             await asyncio.sleep(OFFER_AGAIN_S)
 
-    async def _call(self, *call: Any, timeout_s: float | None = None) -> Any:
+    async def _call(self, call: Callable[[float], tuple[Any, ...]], deadline: Deadline | None = None) -> Any:
+        """Has a worker do what `call` gives for the seconds left; offers it once more, to a new pool."""
         try:
-            return await self._await(await self._schedule(*call, timeout_s=timeout_s), timeout_s)
+            return await self._offer(call, deadline)
         except BrokenProcessPool:
             # An idle worker had died, unnoticed yet. A pool breaks only while no job runs: this one did not.
             pass
         try:
-            return await self._await(await self._schedule(*call, timeout_s=timeout_s), timeout_s)
+            return await self._offer(call, deadline)
         except BrokenProcessPool:
             raise StageError("the worker processes die before they are loaded", stage="worker") from None
+        except QueuedTooLongError:
+            raise QueuedTooLongError(
+                "no worker was loaded before the deadline: the last one died or was killed for taking no job",
+                stage="queue",
+            ) from None
+
+    async def _offer(self, call: Callable[[float], tuple[Any, ...]], deadline: Deadline | None) -> Any:
+        if deadline is None:
+            return await self._await(await self._schedule(*call(0.0)), None)
+        left_s = deadline.check("a loaded worker", QueuedTooLongError)
+        return await self._await(await self._schedule(*call(left_s), timeout_s=left_s), left_s)
 
     async def _await(self, future: Future[Any], timeout_s: float | None) -> Any:
         start_within_s = None if timeout_s is None else timeout_s + START_SLACK_S
         wrapped = asyncio.wrap_future(future)
-        try:
-            await asyncio.wait([wrapped], timeout=start_within_s)
-            if not wrapped.done() and not future.running():
-                raise QueuedTooLongError("no worker was loaded before the deadline", stage="queue")
-            return await self._translate(wrapped)
-        finally:
-            wrapped.cancel()  # does nothing to what is done
+        with self._untaken.offered(future):
+            try:
+                await asyncio.wait([wrapped], timeout=start_within_s)
+                if not wrapped.done() and not future.running():
+                    raise self._untaken_error()
+                return await self._translate(wrapped)
+            finally:
+                wrapped.cancel()  # does nothing to what is done
+
+    def _untaken_error(self) -> QueuedTooLongError:
+        if self._in_state("ready"):
+            why = f"a loaded worker took no job; it is killed when it takes none for {TAKE_WITHIN_S:.0f} s"
+        else:
+            why = "no worker was loaded before the deadline"
+        return QueuedTooLongError(why, stage="queue")
 
     async def _translate(self, wrapped: asyncio.Future[Any]) -> Any:
         try:

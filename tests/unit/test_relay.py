@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from subnet17.errors import (
     StageError,
 )
 from subnet17.serving import jobs as jobs_module
+from subnet17.serving import untaken
 from subnet17.serving.handoff import SHARED_MEMORY
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.relay import Relay, RelayPool
@@ -209,6 +211,20 @@ async def test_waiting_for_the_device_is_no_fault_of_it(
         assert (await long).startswith(b"999000")
     assert jobs.breaker.as_json()["failures"] == 0
     assert (jobs.counts["shed"], jobs.counts["failed"]) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", ["front", "back"])
+async def test_workers_that_are_frozen_while_idle_are_killed_and_the_job_is_done(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(untaken, "TAKE_WITHIN_S", 3.0)
+    async with running() as pool:
+        frozen = {news["pid"] for news in getattr(pool, kind).news}
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        assert (await pool.run(JOB, "all", timeout_s=60)).startswith(b"999000")
+        assert not frozen & {news["pid"] for news in pool.news}
+        assert pool.deaths >= len(frozen)
 
 
 async def test_a_device_lost_at_the_back_ends_the_server() -> None:

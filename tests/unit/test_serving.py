@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from subnet17.errors import (
     UnavailableError,
 )
 from subnet17.serving import jobs as jobs_module
-from subnet17.serving import worker_process
+from subnet17.serving import untaken, worker_process
 from subnet17.serving.breaker import CircuitBreaker
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.queue import JobQueue
@@ -108,6 +109,12 @@ async def pool() -> AsyncIterator[WorkerPool]:
     await pool.start()
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+def take_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen workers are found out sooner than is good on a busy machine."""
+    monkeypatch.setattr(untaken, "TAKE_WITHIN_S", 3.0)
 
 
 async def test_worker_returns_what_the_job_returns(pool: WorkerPool) -> None:
@@ -433,6 +440,14 @@ def seconds_left() -> float:
     return job_deadline().remaining_s
 
 
+def hold(held: Path) -> str:
+    """Until the test lets go."""
+    held.touch()
+    while held.exists():
+        time.sleep(0.02)
+    return "held"
+
+
 def hang_the_second_time(flag: Path) -> None:
     if flag.exists():
         time.sleep(600)
@@ -489,6 +504,105 @@ async def test_a_worker_that_dies_idle_is_replaced_and_costs_nothing(pool: Worke
             assert pool.ready
     finally:
         keeping.cancel()
+
+
+async def test_a_worker_that_is_frozen_while_idle_is_killed_and_its_job_is_done_by_the_next(
+    pool: WorkerPool, take_soon: None
+) -> None:
+    keeping = asyncio.create_task(pool.keep_ready())
+    try:
+        frozen = pool.news[0]["pid"]
+        os.kill(frozen, signal.SIGSTOP)
+        long = "x" * 2**20  # more than lies in a pipe
+        assert await pool.run(echo, long, timeout_s=60) == long
+        assert frozen not in [news["pid"] for news in pool.news]
+        assert pool.deaths >= 1
+    finally:
+        keeping.cancel()
+
+
+async def test_a_frozen_worker_is_killed_where_deadlines_are_shorter_than_its_patience(
+    pool: WorkerPool, take_soon: None
+) -> None:
+    keeping = asyncio.create_task(pool.keep_ready())
+    try:
+        frozen = pool.news[0]["pid"]
+        os.kill(frozen, signal.SIGSTOP)
+        with pytest.raises(QueuedTooLongError, match="a loaded worker took no job"):
+            await pool.run(echo, 1, timeout_s=0.7)
+        async with asyncio.timeout(60):
+            while pool.deaths == 0:
+                with suppress(QueuedTooLongError):
+                    await pool.run(echo, 1, timeout_s=0.7)
+        assert await pool.run(echo, 1, timeout_s=60) == 1
+        assert frozen not in [news["pid"] for news in pool.news]
+    finally:
+        keeping.cancel()
+
+
+async def test_a_frozen_worker_does_not_cost_the_one_that_works(tmp_path: Path, take_soon: None) -> None:
+    pool = WorkerPool(load_nothing, workers=2)
+    keeping = asyncio.create_task(pool.keep_ready())
+    try:
+        async with asyncio.timeout(60):
+            while [news["state"] for news in pool.news] != ["ready"] * 2 or not pool.ready:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        held = tmp_path / "held"
+        long = asyncio.create_task(pool.run(hold, held, timeout_s=120))
+        async with asyncio.timeout(60):
+            while not any(news.get("working") for news in pool.news):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        (frozen,) = (news["pid"] for news in pool.news if not news.get("working"))
+        os.kill(frozen, signal.SIGSTOP)
+        assert await pool.run(echo, 1, timeout_s=60) == 1
+        assert pool.deaths >= 1
+        assert frozen not in [news["pid"] for news in pool.news]
+        held.unlink()
+        assert await long == "held"
+    finally:
+        keeping.cancel()
+        await pool.close()
+
+
+async def test_a_worker_that_loads_or_works_is_not_idle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[tuple[int, int]] = []
+
+    def look(*, idle: list[int], working: int) -> list[int]:
+        looks.append((len(idle), working))
+        return []
+
+    async def until_seen(idle: int, working: int) -> set[tuple[int, int]]:
+        """What was seen before that."""
+        looks.clear()
+        async with asyncio.timeout(60):
+            while (idle, working) not in looks:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return set(looks[: looks.index((idle, working))])
+
+    monkeypatch.setattr(untaken.Untaken, "look", staticmethod(look))
+    loading, held = tmp_path / "loading", tmp_path / "held"
+    pool = WorkerPool(hold, (loading,))
+    keeping = asyncio.create_task(pool.keep_ready())
+    try:
+        async with asyncio.timeout(60):
+            while not loading.exists():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await until_seen(0, 0)
+        loading.unlink()
+        assert await until_seen(1, 0) <= {(0, 0)}
+        job = asyncio.create_task(pool.run(hold, held, timeout_s=120))
+        async with asyncio.timeout(60):
+            while not held.exists():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await until_seen(0, 1)
+        held.unlink()
+        await job
+        assert await until_seen(1, 0) <= {(0, 1)}
+    finally:
+        keeping.cancel()
+        await pool.close()
 
 
 async def test_without_work_too_a_dead_worker_is_replaced(pool: WorkerPool) -> None:
