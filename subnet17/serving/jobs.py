@@ -119,7 +119,7 @@ class Jobs:
         except CallerGoneError:
             self._count("abandoned")
             raise
-        except (OverloadedError, UnavailableError):
+        except (OverloadedError, QueuedTooLongError, UnavailableError):
             if not admitted:
                 self._count("shed")
             raise

@@ -401,6 +401,24 @@ async def test_a_request_is_refused_before_its_body_is_read_when_the_queue_is_fu
     assert (jobs.counts["shed"], jobs.counts["succeeded"]) == (1, 1)
 
 
+async def test_requests_whose_time_is_up_in_the_queue_are_counted_as_shed(
+    pool: WorkerPool, tmp_path: Path
+) -> None:
+    jobs = Jobs(pool, ServerTable())
+    held = tmp_path / "held"
+    running = asyncio.create_task(jobs.run(hold, held, deadline=Deadline.after(60)))
+    async with asyncio.timeout(60):
+        while not held.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    for _ in range(2):
+        with pytest.raises(QueuedTooLongError):
+            await jobs.run(echo, 1, deadline=Deadline.after(0.05))
+    held.unlink()
+    await running
+    assert (jobs.counts["shed"], jobs.counts["succeeded"]) == (2, 1)
+    assert jobs.registry.get_sample_value("s17_jobs_total", {"outcome": "shed"}) == 2
+
+
 async def test_a_worker_that_fails_to_load_again_is_counted_once(pool: WorkerPool) -> None:
     jobs = Jobs(pool, ServerTable())
     with pytest.raises(UnavailableError):
