@@ -6,7 +6,8 @@
     │   ├── UnknownFormatError   400  unknown_format
     │   ├── TooLargeError        413  too_large
     │   ├── AssetError           422  invalid_asset       unreadable PLY, SPZ, GLB
-    │   └── UnsupportedMediaError 415 unsupported_media
+    │   ├── UnsupportedMediaError 415 unsupported_media
+    │   └── CallerGoneError      499  caller_gone         hung up: nobody is left to read the answer
     ├── UnauthorizedError        401  unauthorized        API key missing or wrong
     ├── OverloadedError          429  overloaded          bounded queue is full; carries retry_after_s
     ├── DeadlineError            503  deadline            did not finish, or could not start, in time
@@ -22,7 +23,7 @@
     └── WalletError              500  wallet              missing hotkey, unencrypted coldkey on the box
 
 Each class carries its HTTP status and its stable `code`; the servers turn any of them into
-`{"error": {"code", "message", "detail"}}` in one handler (serving/http.py).
+`{"error": {"code", "message", "detail"}}` in one handler (serving/error_answers.py).
 """
 
 from __future__ import annotations
@@ -97,6 +98,13 @@ class UnsupportedMediaError(InvalidInputError):
 
     status = 415
     code = "unsupported_media"
+
+
+class CallerGoneError(InvalidInputError):
+    """Nobody is left to read the answer."""
+
+    status = 499
+    code = "caller_gone"
 
 
 class UnauthorizedError(S17Error):

@@ -13,7 +13,8 @@ from subnet17.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.generation.backends import Backend, answer
 from subnet17.generation.request import MAX_BODY_BYTES, receive
 from subnet17.reload import SettingsFollower
-from subnet17.serving.http import ERROR_RESPONSES, caller_gone, create_service_app
+from subnet17.serving.error_answers import ERROR_RESPONSES
+from subnet17.serving.http import caller_gone, create_service_app
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.workers import WorkerPool
 from subnet17.settings import GenerationTable, Settings

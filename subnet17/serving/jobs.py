@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from subnet17.deadline import Deadline
 from subnet17.errors import (
+    CallerGoneError,
     DeadlineError,
     InvalidInputError,
     NotOfferedError,
@@ -166,10 +167,3 @@ class Jobs:
             "jobs": dict(self.counts),
             "workers": {"count": self.pool.workers, "deaths": self.pool.deaths, "news": self.pool.news},
         }
-
-
-class CallerGoneError(InvalidInputError):
-    """Nobody is left to read the answer."""
-
-    status = 499
-    code = "caller_gone"

@@ -13,7 +13,8 @@ from fastapi.responses import Response
 from subnet17.deadline import TIMEOUT_HEADER, Deadline
 from subnet17.errors import UnsupportedMediaError
 from subnet17.reload import SettingsFollower
-from subnet17.serving.http import ERROR_RESPONSES, caller_gone, create_service_app, media_type_of
+from subnet17.serving.error_answers import ERROR_RESPONSES
+from subnet17.serving.http import caller_gone, create_service_app, media_type_of
 from subnet17.serving.jobs import Jobs
 from subnet17.serving.relay import RelayPool
 from subnet17.serving.workers import WorkerPool

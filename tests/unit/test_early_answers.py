@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
-from subnet17.serving import early_answers, http
+from subnet17.serving import body_limit, early_answers
 from subnet17.serving.connections import BoundedConnection
 from tests.echo_service import make_echo_app
 
@@ -70,7 +70,7 @@ async def test_a_refused_caller_who_goes_on_sending_is_answered_and_given_up(
     monkeypatch: pytest.MonkeyPatch, port: int, length: str, key: str, status: int
 ) -> None:
     monkeypatch.setattr(early_answers, "LINGER_S", 0.3)
-    monkeypatch.setitem(http._BodyLimit.__init__.__kwdefaults__, "timeout_s", 0.3)
+    monkeypatch.setitem(body_limit.BodyLimit.__init__.__kwdefaults__, "timeout_s", 0.3)
     reply = await trickle(port, length, key)
     assert f"http/1.1 {status}" in reply and "connection: close" in reply
     assert reply.endswith("}")

@@ -16,7 +16,8 @@ from starlette.types import Message
 
 from subnet17.errors import InvalidInputError, S17Error, TooLargeError, UnsupportedMediaError
 from subnet17.generation.request import JSON, URLENCODED, Received, parse_generation_request, receive
-from subnet17.serving.http import create_service_app, error_response
+from subnet17.serving.error_answers import error_response
+from subnet17.serving.http import create_service_app
 from subnet17.serving.inputs import (
     JPEG_MAX_SCANS,
     JSON_MAX_COMMAS,

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message
 
-from subnet17.serving import early_answers, http
+from subnet17.serving import body_limit, early_answers
 from tests.echo_service import make_echo_app
 
 LIMIT_BYTES = 1000
@@ -47,7 +47,7 @@ async def test_bodies_held_at_once_are_bounded_and_given_back() -> None:
 
 
 async def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(http._BodyLimit.__init__.__kwdefaults__, "timeout_s", 0.1)
+    monkeypatch.setitem(body_limit.BodyLimit.__init__.__kwdefaults__, "timeout_s", 0.1)
     monkeypatch.setattr(early_answers, "LINGER_S", 0.1)
     app, *_ = make_app()
 
