@@ -21,6 +21,7 @@ from subnet17.errors import ConfigError, UnauthorizedError
 from subnet17.mining.hold import Hold
 from subnet17.mining.metrics import Metrics
 from subnet17.reload import SettingsFollower
+from subnet17.serving.error_answers import add_error_handlers
 from subnet17.settings import MinerTable
 
 
@@ -71,11 +72,7 @@ def create_app(miner: Reported, *, api_key: str, follower: SettingsFollower | No
         if api_key and not hmac.compare_digest(x_api_key.encode(), api_key.encode()):
             raise UnauthorizedError("X-API-Key is missing or wrong")
 
-    async def refuse(_: Any, error: Exception) -> JSONResponse:
-        assert isinstance(error, UnauthorizedError)  # noqa: S101 - for the type checker
-        return JSONResponse(error.as_json(), status_code=error.status)
-
-    app.add_exception_handler(UnauthorizedError, refuse)
+    add_error_handlers(app)
 
     @app.get("/health/")
     @app.get("/health", include_in_schema=False)

@@ -110,7 +110,37 @@ async def test_others_can_hold_the_miner_back_for_a_while_and_let_it_go_on() -> 
         assert miner.hold.reason_not_to_pull == "held by monitor: the disk is full"
         assert (await http.post("/resume/", json={"by": "monitor"})).json() == {"ended": True}
         assert miner.hold.reason_not_to_pull == ""
-        assert (await http.post("/hold/", json=body | {"for_s": 0})).status_code == 422
+        assert (await http.post("/hold/", json=body | {"for_s": 0})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ('{"by": "me", "for_s": NaN}', "for_s"),
+        ('{"by": "me", "for_s": Infinity}', "for_s"),
+        ('{"by": "me", "for_s": 1e999}', "for_s"),
+        ('{"by": "me", "tasks_at_once": NaN, "for_s": 1}', "tasks_at_once"),
+        ('{"by": "me"}', "for_s"),
+        ('{"by": "me", "for_s": 1, "extra": 1}', "extra"),
+        ("{", "JSON"),
+        ("[" * 100_000, "body"),
+    ],
+)
+async def test_a_hold_that_can_not_be_read_is_refused_as_the_servers_refuse(body: str, named: str) -> None:
+    miner = Idle()
+    async with client(miner) as http:
+        reply = await http.post("/hold/", content=body, headers={"Content-Type": "application/json"})
+    assert reply.status_code == 400
+    error = reply.json()["error"]
+    assert error["code"] == "invalid_input"
+    assert named in error["message"]
+    assert miner.hold.as_json() == []
+
+
+async def test_what_the_page_does_not_have_is_refused_as_the_servers_refuse() -> None:
+    async with client(Idle()) as http:
+        assert (await http.get("/none/")).json()["error"]["code"] == "not_found"
+        assert (await http.get("/hold/")).json()["error"]["code"] == "method_not_allowed"
 
 
 async def test_holding_needs_the_api_key() -> None:
