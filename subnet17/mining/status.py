@@ -21,8 +21,14 @@ from subnet17.errors import ConfigError, UnauthorizedError
 from subnet17.mining.hold import Hold
 from subnet17.mining.metrics import Metrics
 from subnet17.reload import SettingsFollower
+from subnet17.serving.body_limit import BodyLimit
+from subnet17.serving.connections import MAX_CONNECTIONS, MAX_HEADER_BYTES, BoundedConnection
+from subnet17.serving.early_answers import EarlyAnswers
 from subnet17.serving.error_answers import add_error_handlers
 from subnet17.settings import MinerTable
+
+MAX_BODY_BYTES = 16 * 2**10
+"""A request to hold takes some hundred bytes."""
 
 
 class HoldRequest(BaseModel):
@@ -73,6 +79,8 @@ def create_app(miner: Reported, *, api_key: str, follower: SettingsFollower | No
             raise UnauthorizedError("X-API-Key is missing or wrong")
 
     add_error_handlers(app)
+    app.add_middleware(BodyLimit, max_body_bytes=MAX_BODY_BYTES)
+    app.add_middleware(EarlyAnswers)  # the last one added is the outermost
 
     @app.get("/health/")
     @app.get("/health", include_in_schema=False)
@@ -135,7 +143,18 @@ async def serve_status(
         )
     listener = _listen(settings)
     app = create_app(miner, api_key=settings.api_key, follower=follower)
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    config = uvicorn.Config(
+        app,
+        http=BoundedConnection,
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        limit_concurrency=MAX_CONNECTIONS,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+    )
+    server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield

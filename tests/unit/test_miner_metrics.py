@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -14,7 +16,9 @@ from subnet17.mining.feedback import Verdict
 from subnet17.mining.hold import Hold
 from subnet17.mining.metrics import Metrics
 from subnet17.mining.status import create_app, serve_status
+from subnet17.serving import connections
 from subnet17.settings import MinerTable
+from tests.ports import reserve_port
 
 
 class Idle:
@@ -123,7 +127,7 @@ async def test_others_can_hold_the_miner_back_for_a_while_and_let_it_go_on() -> 
         ('{"by": "me"}', "for_s"),
         ('{"by": "me", "for_s": 1, "extra": 1}', "extra"),
         ("{", "JSON"),
-        ("[" * 100_000, "body"),
+        ("[" * 10_000, "body"),
     ],
 )
 async def test_a_hold_that_can_not_be_read_is_refused_as_the_servers_refuse(body: str, named: str) -> None:
@@ -135,6 +139,31 @@ async def test_a_hold_that_can_not_be_read_is_refused_as_the_servers_refuse(body
     assert error["code"] == "invalid_input"
     assert named in error["message"]
     assert miner.hold.as_json() == []
+
+
+async def test_a_large_body_is_refused_with_its_size_told_or_not() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3000):
+            yield b" " * 1000
+
+    async with client(Idle()) as http:
+        for content in (b" " * 3_000_000, pieces()):
+            reply = await http.post("/hold/", content=content, headers={"Content-Type": "application/json"})
+            assert (reply.status_code, reply.json()["error"]["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("start", [b"", b"GET /health/ HTTP/1.1\r\n"])
+async def test_a_connection_whose_headers_do_not_end_is_closed(
+    monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(connections, "HEADER_TIMEOUT_S", 0.2)
+    port = reserve_port()
+    async with serve_status(Idle(), MinerTable(port=port)):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(start)
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 30) == b""
+        writer.close()
 
 
 async def test_what_the_page_does_not_have_is_refused_as_the_servers_refuse() -> None:
