@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from subnet17.errors import DeadlineError, InvalidInputError
 
 TIMEOUT_HEADER = "X-Timeout-S"
-"""Seconds the caller will wait, sent with a request."""
+"""Seconds the caller will wait, sent with a request. A job that begins in time may get longer:
+`serving.jobs.FAIR_JOB_S`."""
 
 
 @dataclass(frozen=True)
