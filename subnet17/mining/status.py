@@ -39,7 +39,7 @@ class HoldRequest(BaseModel):
     by: str = Field(min_length=1, max_length=64)
     tasks_at_once: int = Field(0, ge=0, le=64)
     reason: str = Field("", max_length=500)
-    for_s: float = Field(gt=0, le=86_400)
+    for_s: float = Field(gt=0, le=86_400, allow_inf_nan=False)
 
 
 class ResumeRequest(BaseModel):

@@ -120,7 +120,7 @@ async def test_others_can_hold_the_miner_back_for_a_while_and_let_it_go_on() -> 
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ('{"by": "me", "for_s": NaN}', "for_s"),
+        ('{"by": "me", "for_s": NaN}', "for_s: Input should be a finite number"),
         ('{"by": "me", "for_s": Infinity}', "for_s"),
         ('{"by": "me", "for_s": 1e999}', "for_s"),
         ('{"by": "me", "tasks_at_once": NaN, "for_s": 1}', "tasks_at_once"),
