@@ -1,11 +1,17 @@
-"""Which supervisor is in charge: the one that runs something already, else the one the settings ask for."""
+"""Which supervisor is in charge: the one that runs something already, else the one the settings ask for.
+
+PM2 is asked where the last start left it, whatever HOME and PM2_HOME are now.
+"""
 
 from __future__ import annotations
+
+import sys
 
 from subnet17.errors import ConfigError
 from subnet17.ops import pm2
 from subnet17.ops.children import Children
 from subnet17.ops.processes import Process, list_processes
+from subnet17.ops.state import Files
 from subnet17.ops.supervisor import Pm2Supervisor, Supervisor
 from subnet17.settings import Settings
 
@@ -21,10 +27,17 @@ async def find_at_work(settings: Settings, processes: list[Process], *, local: b
         ConfigError: another checkout's app has one of our names in PM2.
         PeerError: PM2 fails.
     """
+    go_by_kept_pm2(settings)
     candidates: list[Supervisor] = [_make("own", settings, processes, local=local)]
     if pm2.is_usable() and pm2.daemon_runs():
         candidates.insert(0, _make("pm2", settings, processes, local=local))
     return [supervisor for supervisor in candidates if await supervisor.look()]
+
+
+def go_by_kept_pm2(settings: Settings) -> None:
+    """See `pm2.go_by`; whoever asked for another PM2 is told."""
+    if pm2.is_usable() and (notice := pm2.go_by(Files(settings).read_state().pm2_home)):
+        print(f"notice: {notice}", file=sys.stderr)  # noqa: T201
 
 
 async def choose_supervisor(

@@ -175,7 +175,7 @@ class Children:
         out_file, error_file = log_files_of(process, settings)
         with Path(out_file).open("ab") as out, Path(error_file).open("ab") as err:
             return psutil.Popen(
-                [sys.executable, process.script, *process.args],
+                [sys.executable, str(PROJECT_ROOT / process.script), *process.args],
                 cwd=PROJECT_ROOT,
                 env=dict(os.environ) | environment_of(process, settings) | {MARK: self._mark(process.name)},
                 stdin=subprocess.DEVNULL,

@@ -20,6 +20,8 @@ from subnet17.ops.orchestrator_log import open_log
 from subnet17.ops.orchestrator_status import make_report
 from subnet17.ops.processes import Process, list_processes
 from subnet17.ops.state import Files, Orders, State
+from subnet17.ops.strays import find_strays, tell_of, wait_for_strays
+from subnet17.ops.supervisor import Seen
 from subnet17.settings import Settings
 
 R = TypeVar("R")
@@ -61,11 +63,13 @@ def carry_out(
         Whether all named processes are as they should be: healthy, or down.
 
     Raises:
-        ConfigError: a `run` lives that keeps other processes, or under another supervisor.
+        ConfigError: a `run` lives that keeps other processes, or under another supervisor; or processes of
+            ours run where they can't be ordered.
         S17Error: a `run` lives and has not done it in time.
     """
     files = Files(settings)
     check_run(files, local=local, supervisor=supervisor)
+    check_strays(settings, files)
     orders = files.order(lambda orders: change(orders, names))
     timeout_s = _time_to_settle_s(settings, names)
     if not (files.holder and _wait_done(files, orders, names, timeout_s)):
@@ -91,6 +95,19 @@ def check_run(files: Files, *, local: bool, supervisor: str) -> None:
             f"mining_orchestrator.py {files.holder} looks after the processes, and {why}: "
             "stop it first (./stop_mining.sh), or leave the start to it (mining_orchestrator.py start)"
         )
+
+
+def check_strays(settings: Settings, files: Files) -> None:
+    """Raises `ConfigError` when processes of ours run where nobody here can order them."""
+    before_s = time.time()
+    if files.run_lives or not find_strays(settings, {}, before_s=before_s):
+        return
+    processes = list_processes(settings, local=True)
+    seen: dict[str, Seen] = {}
+    for supervisor in asyncio.run(find_at_work(settings, processes, local=True)):
+        seen |= asyncio.run(supervisor.look())
+    if strays := find_strays(settings, seen, before_s=before_s):
+        raise ConfigError(tell_of(strays))
 
 
 def _time_to_settle_s(settings: Settings, names: Sequence[str]) -> float:
@@ -155,7 +172,8 @@ def stop_all() -> bool:
     Works also on a full disk, and while the configuration can't be used.
 
     Returns:
-        False where nothing was found, but only the defaults said where to look.
+        False where something goes on that can't be ordered from here, which is told; and where nothing was
+        found, but only the defaults said where to look.
     """
     settings, why = settings_to_look_with()
     files = Files(settings)
@@ -167,6 +185,9 @@ def stop_all() -> bool:
     was_running = _end_others(files, 2 * settings.operations.kill_timeout_s * len(processes))
     open_log(settings)
     stopped = run_to_end(_stop_rest(settings, processes, files))
+    if strays := wait_for_strays(settings):
+        print(f"error: {tell_of(strays)}", file=sys.stderr)  # noqa: T201
+        return False
     print("stopped all" if stopped or was_running else "nothing of ours was running")  # noqa: T201
     guessed = bool(why) and not last_good.is_kept()
     return bool(stopped or was_running or not guessed)

@@ -26,8 +26,8 @@ from subnet17 import last_good
 from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
 from subnet17.ops import pm2
 from subnet17.ops.accepted import Acceptance, find_acceptance
-from subnet17.ops.at_work import find_at_work
-from subnet17.ops.commands import carry_out, check_run, stop_all, to_start, to_stop
+from subnet17.ops.at_work import find_at_work, go_by_kept_pm2
+from subnet17.ops.commands import carry_out, check_run, check_strays, stop_all, to_start, to_stop
 from subnet17.ops.keeper import last_line
 from subnet17.ops.orchestrator_status import make_report
 from subnet17.ops.preflight import (
@@ -81,6 +81,7 @@ def _exit_with(action: Callable[[], bool]) -> None:
 
 def _start_or_clear(settings: Settings, *, local: bool) -> bool:
     """A start that fails before it started anything leaves no PM2 daemon behind that was not there before."""
+    go_by_kept_pm2(settings)
     was_running = pm2.daemon_runs()
     try:
         return _start(settings, local=local)
@@ -100,6 +101,7 @@ def _start(settings: Settings, *, local: bool) -> bool:
     pm2.find_pm2()
     files = Files(settings)
     check_run(files, local=local, supervisor=PM2)
+    check_strays(settings, files)
     processes = list_processes(settings, local=local)
     seen = _look(settings, processes, local=local)
     check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)

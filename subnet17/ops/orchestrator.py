@@ -17,6 +17,7 @@ import httpx
 from subnet17 import last_good
 from subnet17.errors import ConfigError, PeerError
 from subnet17.log import get_logger
+from subnet17.ops import pm2
 from subnet17.ops.keeper import Keeper
 from subnet17.ops.processes import Process, list_processes, stop_order
 from subnet17.ops.state import Files, Orders
@@ -66,6 +67,8 @@ class Orchestrator:
         """Ordered to, and not kept again yet."""
         self.state = files.read_state()
         self.state.supervisor, self.state.pid, self.state.local = supervisor.kind, os.getpid(), local
+        if supervisor.kind == "pm2":
+            self.state.pm2_home = str(pm2.home())  # later orders may come with another HOME
         names = {p.name for p in processes}
         self.state.processes = {n: s for n, s in self.state.processes.items() if n in names}
 

@@ -20,6 +20,7 @@ from subnet17.ops.health import Caller, Health
 from subnet17.ops.monitor import MachineLook, read_last_look
 from subnet17.ops.processes import LOCAL_SUBNET, Process, list_processes
 from subnet17.ops.state import Files, ProcessState, State
+from subnet17.ops.strays import Stray, find_strays
 from subnet17.ops.supervisor import Seen
 from subnet17.settings import Settings
 
@@ -34,7 +35,8 @@ class Row:
     """One process.
 
     Attributes:
-        status: healthy, starting, not ready, silent, restarting, aside, waiting, stopping or down.
+        status: healthy, starting, not ready, silent, restarting, aside, waiting, stopping or down; elsewhere:
+            it runs where it can't be ordered from here.
         recent_failures: Within the window in which they are counted.
     """
 
@@ -112,6 +114,7 @@ async def make_report(settings: Settings, files: Files) -> Report:
     Raises:
         PeerError: PM2 fails.
     """
+    began_s = time.time()
     state, holder = files.read_state(), files.holder
     if not holder:
         _forget_what_was_under_way(state)
@@ -120,10 +123,15 @@ async def make_report(settings: Settings, files: Files) -> Report:
     seen: dict[str, Seen] = {}
     for supervisor in at_work:
         seen |= await supervisor.look()
-    shown = [p for p in processes if p.name != LOCAL_SUBNET or p.name in seen or state.local]
+    strays = {stray.name: stray for stray in find_strays(settings, seen, before_s=began_s)}
+    shown = [p for p in processes if p.name != LOCAL_SUBNET or p.name in {*seen, *strays} or state.local]
     limits = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(trust_env=False, limits=limits) as client:
-        rows = await asyncio.gather(*(_row(p, seen.get(p.name), state, client) for p in shown))
+        looks = [
+            _row_of_stray(p, strays[p.name]) if p.name in strays else _row(p, seen.get(p.name), state, client)
+            for p in shown
+        ]
+        rows = await asyncio.gather(*looks)
     supervisors = " and ".join(s.kind for s in at_work)
     return Report(supervisors, holder, list(rows), read_last_look(settings))
 
@@ -140,8 +148,6 @@ async def _row(process: Process, seen: Seen | None, state: State, client: httpx.
     if seen is not None and seen.pid and kept.checked.pid == seen.pid:
         process = replace(process, host=kept.checked.host, port=kept.checked.port)
     status, note = await _judge(process, seen, kept, client)
-    last = process.port + process.ports - 1
-    ports = f"{process.port}" if process.ports == 1 else f"{process.port}-{last}"
     return Row(
         name=process.name,
         status=status,
@@ -149,9 +155,20 @@ async def _row(process: Process, seen: Seen | None, state: State, client: httpx.
         uptime_s=_uptime_s(seen.pid) if seen and seen.pid else None,
         restarts=max(kept.restarts, seen.restarts if seen else 0),
         recent_failures=len(kept.crashes.failed_s),
-        address=f"{process.host}:{ports}",
+        address=_address_of(process),
         note=note,
     )
+
+
+async def _row_of_stray(process: Process, stray: Stray) -> Row:
+    uptime_s = _uptime_s(stray.pid)
+    return Row(process.name, "elsewhere", stray.pid, uptime_s, 0, 0, _address_of(process), stray.why)
+
+
+def _address_of(process: Process) -> str:
+    last = process.port + process.ports - 1
+    ports = f"{process.port}" if process.ports == 1 else f"{process.port}-{last}"
+    return f"{process.host}:{ports}"
 
 
 async def _judge(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from subnet17.errors import ConfigError, PeerError
 from subnet17.last_good import STARTED_VARIABLE
 from subnet17.settings import PROJECT_ROOT
@@ -108,24 +110,72 @@ def delete_app(name: str, kill_timeout_s: float) -> None:
     _call("delete", name, timeout_s=kill_timeout_s + COMMAND_TIMEOUT_S)
 
 
+def home() -> Path:
+    """Where the PM2 that is talked to keeps its files: a PM2 for each such folder, and none knows another."""
+    return Path(os.environ.get("PM2_HOME") or Path.home() / ".pm2")
+
+
+def go_by(kept: str) -> str:
+    """Talks to the PM2 of the last start from now on, where that lives and has an app of ours.
+
+    HOME and PM2_HOME are others under sudo or cron, and the processes are where they were started.
+
+    Args:
+        kept: Its home; empty where none was kept.
+
+    Returns:
+        What to tell whoever asked for another one by PM2_HOME; empty when there is nothing to tell.
+    """
+    asked = os.environ.get("PM2_HOME")
+    if not kept or Path(kept) == home() or not _is_daemon(daemon_pid(Path(kept))):
+        return ""
+    os.environ["PM2_HOME"] = kept
+    try:
+        found = any(app.ours for app in list_apps().values())
+    except PeerError:
+        found = False
+    if not found:
+        if asked is None:
+            del os.environ["PM2_HOME"]
+        else:
+            os.environ["PM2_HOME"] = asked
+        return ""
+    return (
+        f"PM2_HOME is {asked}, and our processes run under the PM2 of {kept}: going by that" if asked else ""
+    )
+
+
+def _is_daemon(pid: int) -> bool:
+    """Whether a PM2 is alive and takes our orders; after a reboot the number may be another program's."""
+    try:
+        process = psutil.Process(pid)
+        return os.geteuid() in {0, process.uids().effective} and "pm2" in " ".join(process.cmdline()).lower()
+    except (psutil.Error, ValueError):
+        return False
+
+
 def daemon_runs() -> bool:
-    """Whether PM2's own process of this PM2_HOME is alive. Starts none, unlike PM2's commands."""
+    """Whether PM2's own process of this PM2_HOME is alive and takes our orders.
+
+    Starts none, unlike PM2's commands. Another user's takes none.
+    """
     if not (pid := daemon_pid()):
         return False
     try:
         os.kill(pid, 0)
-    except PermissionError:
-        return True
     except OSError:
         return False
     return True
 
 
-def daemon_pid() -> int:
-    """Of PM2's own process, also of one that was killed; 0 where there was none."""
-    home = Path(os.environ.get("PM2_HOME") or Path.home() / ".pm2")
+def daemon_pid(in_home: Path | None = None) -> int:
+    """Of PM2's own process, also of one that was killed; 0 where there was none.
+
+    Args:
+        in_home: None: in the home of the PM2 that is talked to.
+    """
     try:
-        return int((home / "pm2.pid").read_text())
+        return int(((in_home or home()) / "pm2.pid").read_text())
     except (OSError, ValueError):
         return 0
 

@@ -72,12 +72,14 @@ class State(BaseModel):
     Attributes:
         supervisor: "pm2" or "own"; empty before the first start.
         pid: The process that wrote it.
+        pm2_home: Of the PM2 that started processes last; empty where none has.
         local: Started with a local subnet.
         orders_done: Number of the last orders that were carried out.
         processes: By name.
     """
 
     supervisor: str = ""
+    pm2_home: str = ""
     pid: int = 0
     local: bool = False
     orders_done: int = 0

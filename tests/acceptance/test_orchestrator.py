@@ -268,6 +268,42 @@ def test_pm2_restarts_what_crashes_and_the_orchestrator_what_pm2_cannot_see(pm2_
     assert not (house.folder / "pm2" / "pm2.pid").exists()
 
 
+def test_orders_reach_the_pm2_of_the_start_whatever_home_they_come_with(
+    pm2_house: House, tmp_path: Path
+) -> None:
+    house = pm2_house
+    assert house.call("start").returncode == 0
+    before, kept, home = house.pids(), house.env["PM2_HOME"], tmp_path / "home"
+    house.env["PM2_HOME"] = str(tmp_path / "other")
+    status = house.call("status")
+    assert status.returncode == 0
+    assert f"notice: PM2_HOME is {tmp_path / 'other'}, and our processes run under the PM2 of {kept}" in (
+        status.stderr
+    )
+    file = house.folder / "data" / "orchestrator" / "state.json"  # of a version that kept no home, say
+    state = file.read_text()
+    file.write_text(state.replace(kept, ""))
+    code, rows = house.report()
+    assert code == 1
+    assert {name: row["pid"] for name, row in rows.items()} == before
+    for order, refused in {"stop": 1, "start": 2, "restart": 2}.items():
+        told = house.call(order)
+        assert told.returncode == refused
+        assert "nothing of ours" not in told.stdout
+        for pid in before.values():
+            assert f"it runs as pid {pid} of user" in told.stderr
+        assert f"under PM2_HOME={kept}" in told.stderr
+    assert house.pids() == before
+    file.write_text(state)
+    del house.env["PM2_HOME"]
+    house.env["HOME"] = str(home)
+    stopped = house.call("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "stopped all\n"), stopped.stderr
+    assert house.pids() == {}
+    assert not list(tmp_path.glob("h*/.pm2")), "nobody needed another PM2"
+    house.env["PM2_HOME"] = kept
+
+
 def test_the_real_services_are_kept_up_and_end_in_order(tmp_path: Path) -> None:
     ports = dict(zip(NAMES, reserve_ports(len(NAMES)), strict=True))
     house = House(
