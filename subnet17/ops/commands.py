@@ -214,7 +214,7 @@ def _end_others(files: Files, within_s: float) -> bool:
 async def _stop_rest(settings: Settings, processes: list[Process], files: Files) -> list[str]:
     """Stops what runs under either supervisor; returns the names."""
     names: list[str] = []
-    with files.acting("stop"):
+    with files.acting("stop", needs_writing=False):
         state = files.read_state()
         for supervisor in await find_at_work(settings, processes, local=True):
             seen = await supervisor.look()

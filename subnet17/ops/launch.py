@@ -52,7 +52,7 @@ STAYS_S = 15.0
 """Such a reason then stays: the miner looks at its disk every 10 s, and makes room where it can."""
 PM2 = "pm2"
 
-cli = typer.Typer(add_completion=False, no_args_is_help=True)
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
 
 
@@ -74,7 +74,7 @@ def _exit_with(action: Callable[[], bool]) -> None:
     try:
         if not action():
             raise typer.Exit(1)
-    except S17Error as error:
+    except (S17Error, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
 

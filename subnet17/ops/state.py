@@ -9,6 +9,7 @@ Both files are replaced whole, so a reader or a crash sees the old one or the ne
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -21,7 +22,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from subnet17.errors import ConfigError
+from subnet17.errors import ConfigError, S17Error
 from subnet17.log import get_logger
 from subnet17.ops.crash_loops import CrashRecord
 from subnet17.settings import Settings
@@ -152,14 +153,20 @@ class Files:
 
     @property
     def holder(self) -> str:
-        """Who acts now, as it called itself; empty when nobody does."""
+        """Who acts now, as it called itself; empty when nobody does. Writes nothing."""
         try:
-            with self._locked("lock", fcntl.LOCK_SH | fcntl.LOCK_NB):
-                return ""
+            lock = os.open(self.folder / "lock", os.O_RDONLY)
+        except FileNotFoundError:  # nobody has ever held it
+            return ""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             with suppress(OSError):
                 return (self.folder / "lock").read_text() or "another process"
             return "another process"
+        finally:
+            os.close(lock)
+        return ""
 
     @property
     def run_lives(self) -> bool:
@@ -167,26 +174,48 @@ class Files:
         return self.holder == f"run (pid {self.read_state().pid})"
 
     def end_holder(self) -> bool:
-        """Asks the process that acts now to end; returns whether there was one."""
-        named = re.search(r"\(pid (\d+)\)$", self.holder)
+        """Asks the process that acts now to end; returns whether there was one.
+
+        Raises:
+            S17Error: it is another user's.
+        """
+        holder = self.holder
+        named = re.search(r"\(pid (\d+)\)$", holder)
         if named is None:
             return False
-        with suppress(ProcessLookupError):
+        try:
             os.kill(int(named[1]), signal.SIGTERM)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            raise S17Error(
+                f"{holder} looks after the processes, and is another user's: stop it there"
+            ) from None
         return True
 
     @contextmanager
-    def acting(self, name: str) -> Iterator[None]:
+    def acting(self, name: str, *, needs_writing: bool = True) -> Iterator[None]:
         """Holds the lock while the block runs.
 
         Args:
             name: The command, shown to others.
+            needs_writing: False: goes on where the folder can't be written, with a warning.
 
         Raises:
             ConfigError: another process holds it.
+            OSError: the folder can't be written, and must be.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            if needs_writing or error.errno not in {errno.EROFS, errno.EACCES}:
+                raise
+            log.warning("the orchestrator's folder can't be written", folder=str(self.folder))
+            if not (self.folder / "lock").exists():  # nobody has ever held it
+                yield
+                return
+            lock = os.open(self.folder / "lock", os.O_RDONLY)
         try:
             if not _lock_soon(lock):
                 raise ConfigError(
