@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import signal
 import sys
@@ -17,8 +18,12 @@ from subnet17.reload import SettingsFollower
 from subnet17.settings_uses import ORCHESTRATOR
 
 
-def main() -> int:
-    """Watches until SIGINT or SIGTERM; 2 for settings that can't be used."""
+def main(arguments: list[str] | None = None) -> int:
+    """Watches until SIGINT or SIGTERM; 2 for settings that can't be used, or for any argument."""
+    argparse.ArgumentParser(
+        prog="python -m subnet17.ops.watch",
+        description="Watches over the machine until SIGINT or SIGTERM, where no orchestrator does.",
+    ).parse_args(arguments)
     try:
         follower = SettingsFollower(ORCHESTRATOR)
     except S17Error as error:
