@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
@@ -25,7 +25,6 @@ from rich.markup import escape
 from subnet17 import last_good
 from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
 from subnet17.ops import pm2
-from subnet17.ops.accepted import Acceptance, find_acceptance
 from subnet17.ops.at_work import find_at_work, go_by_kept_pm2
 from subnet17.ops.commands import carry_out, check_run, check_strays, stop_all, to_start, to_stop
 from subnet17.ops.keeper import last_line
@@ -42,6 +41,9 @@ from subnet17.ops.processes import LOCAL_SUBNET, MINER, Process, list_processes,
 from subnet17.ops.state import Files
 from subnet17.ops.supervisor import Seen
 from subnet17.settings import PROJECT_ROOT, Settings, base_url
+
+if TYPE_CHECKING:
+    from subnet17.ops.accepted import Acceptance
 
 ACCEPTED_TIMEOUT_S = 300.0
 POLL_S = 0.5
@@ -170,6 +172,9 @@ def _set_journals_aside(settings: Settings) -> None:
 
 
 def _wait_accepted(settings: Settings, since_s: float) -> Acceptance:
+    # here, not above: it loads bittensor, which makes folders in HOME, and a stop must need neither
+    from subnet17.ops.accepted import find_acceptance  # noqa: PLC0415
+
     deadline_s = time.monotonic() + ACCEPTED_TIMEOUT_S
     miner = next(p for p in list_processes(settings, local=True) if p.name == MINER)
     reason, told_s = "", time.monotonic()

@@ -31,7 +31,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", data], check=True)
 
 
-def call(data: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def call(data: Path, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     ports = reserve_ports(3)
     env = os.environ | {
         **{
@@ -43,6 +43,7 @@ def call(data: Path, *command: str) -> subprocess.CompletedProcess[str]:
         "S17_OPERATIONS__ORCHESTRATOR_LOG": str(data / "orchestrator.log"),
         "S17_OPERATIONS__MIN_FREE_DISK_BYTES": "0",
         "PM2_HOME": str(data.parent / "pm2"),
+        **environ,
     }
     return subprocess.run(
         [sys.executable, *command],
@@ -82,6 +83,12 @@ def test_status_needs_no_writing_and_stop_goes_on_with_a_warning(data: Path, loc
         assert service.wait(60) == -signal.SIGTERM
     nothing = call(data, "-m", "subnet17.ops.launch", "stop")
     assert (nothing.returncode, nothing.stdout) == (0, "nothing of ours was running\n")
+
+
+def test_a_stop_needs_no_home_that_can_be_written(data: Path) -> None:
+    stopped = call(data, "-m", "subnet17.ops.launch", "stop", HOME=str(data))
+    assert (stopped.returncode, stopped.stdout) == (0, "nothing of ours was running\n"), stopped.stderr
+    assert "Traceback" not in stopped.stderr
 
 
 def test_a_start_that_cannot_write_ends_in_a_line(data: Path) -> None:
