@@ -12,7 +12,7 @@ from subnet17.ops import pm2
 from subnet17.ops.children import Children
 from subnet17.ops.processes import Process, list_processes
 from subnet17.ops.state import Files
-from subnet17.ops.supervisor import Pm2Supervisor, Supervisor
+from subnet17.ops.supervisor import Pm2Supervisor, Seen, Supervisor
 from subnet17.settings import Settings
 
 
@@ -32,6 +32,14 @@ async def find_at_work(settings: Settings, processes: list[Process], *, local: b
     if pm2.is_usable() and pm2.daemon_runs():
         candidates.insert(0, _make("pm2", settings, processes, local=local))
     return [supervisor for supervisor in candidates if await supervisor.look()]
+
+
+async def look_at_all(settings: Settings, processes: list[Process], *, local: bool) -> dict[str, Seen]:
+    """Each process of ours as whatever runs it sees it; raises as `find_at_work` does."""
+    seen: dict[str, Seen] = {}
+    for supervisor in await find_at_work(settings, processes, local=local):
+        seen |= await supervisor.look()
+    return seen
 
 
 def go_by_kept_pm2(settings: Settings) -> None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from subnet17 import last_good
 from subnet17.errors import ConfigError, S17Error
-from subnet17.ops.at_work import choose_supervisor, find_at_work
+from subnet17.ops.at_work import choose_supervisor, find_at_work, look_at_all
 from subnet17.ops.keeper import LEAST_START_S
 from subnet17.ops.orchestrator import Orchestrator
 from subnet17.ops.orchestrator_log import open_log
 from subnet17.ops.orchestrator_status import make_report
-from subnet17.ops.processes import Process, list_processes
+from subnet17.ops.processes import LOCAL_SUBNET, Process, list_processes
 from subnet17.ops.state import Files, Orders, State
 from subnet17.ops.strays import find_strays, tell_of, wait_for_strays
 from subnet17.ops.supervisor import Seen
@@ -64,12 +64,12 @@ def carry_out(
 
     Raises:
         ConfigError: a `run` lives that keeps other processes, or under another supervisor; or processes of
-            ours run where they can't be ordered.
+            ours run where they can't be ordered, or as a local set-up where none is asked for.
         S17Error: a `run` lives and has not done it in time.
     """
     files = Files(settings)
     check_run(files, local=local, supervisor=supervisor)
-    check_strays(settings, files)
+    check_running(settings, files, local=local)
     orders = files.order(lambda orders: change(orders, names))
     timeout_s = _time_to_settle_s(settings, names)
     if not (files.holder and _wait_done(files, orders, names, timeout_s)):
@@ -97,17 +97,44 @@ def check_run(files: Files, *, local: bool, supervisor: str) -> None:
         )
 
 
-def check_strays(settings: Settings, files: Files) -> None:
-    """Raises `ConfigError` when processes of ours run where nobody here can order them."""
-    before_s = time.time()
-    if files.run_lives or not find_strays(settings, {}, before_s=before_s):
+def check_running(settings: Settings, files: Files, *, local: bool) -> None:
+    """Looks at what runs before anything is ordered where no `run` lives.
+
+    Raises:
+        ConfigError: processes of ours run where nobody here can order them; or a local subnet runs and the
+            order is for the public network.
+    """
+    if files.run_lives:
         return
+    before_s = time.time()
     processes = list_processes(settings, local=True)
-    seen: dict[str, Seen] = {}
-    for supervisor in asyncio.run(find_at_work(settings, processes, local=True)):
-        seen |= asyncio.run(supervisor.look())
+    seen = asyncio.run(look_at_all(settings, processes, local=True))
     if strays := find_strays(settings, seen, before_s=before_s):
         raise ConfigError(tell_of(strays))
+    if not local:
+        check_mode(seen, processes)
+
+
+def check_mode(seen: Mapping[str, Seen], processes: Iterable[Process]) -> None:
+    """Raises `ConfigError` when any runs as in a local set-up: a forgotten flag is no wish to leave it.
+
+    Args:
+        seen: What runs.
+        processes: As they would run with a local subnet.
+    """
+    running = [p.name for p in processes if _runs_locally(p, seen.get(p.name))]
+    if running:
+        raise ConfigError(
+            f"a local set-up runs ({', '.join(running)}), and this order is for the public network: "
+            "add --local, or stop first (./stop_mining.sh)",
+            running=running,
+        )
+
+
+def _runs_locally(process: Process, seen: Seen | None) -> bool:
+    if seen is None or not seen.pid:
+        return False
+    return process.name == LOCAL_SUBNET or bool(process.args and seen.args == process.args)
 
 
 def _time_to_settle_s(settings: Settings, names: Sequence[str]) -> float:

@@ -25,8 +25,8 @@ from rich.markup import escape
 from subnet17 import last_good
 from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
 from subnet17.ops import pm2
-from subnet17.ops.at_work import find_at_work, go_by_kept_pm2
-from subnet17.ops.commands import carry_out, check_run, check_strays, stop_all, to_start, to_stop
+from subnet17.ops.at_work import go_by_kept_pm2, look_at_all
+from subnet17.ops.commands import carry_out, check_run, check_running, stop_all, to_start, to_stop
 from subnet17.ops.keeper import last_line
 from subnet17.ops.orchestrator_status import make_report
 from subnet17.ops.preflight import (
@@ -103,7 +103,7 @@ def _start(settings: Settings, *, local: bool) -> bool:
     pm2.find_pm2()
     files = Files(settings)
     check_run(files, local=local, supervisor=PM2)
-    check_strays(settings, files)
+    check_running(settings, files, local=local)
     processes = list_processes(settings, local=local)
     seen = _look(settings, processes, local=local)
     check_disk(LOCAL_MIN_FREE_BYTES if local else settings.operations.min_free_disk_bytes)
@@ -129,10 +129,8 @@ def _start(settings: Settings, *, local: bool) -> bool:
 
 def _look(settings: Settings, processes: list[Process], *, local: bool) -> dict[str, Seen]:
     """Each process as whatever supervises it sees it."""
-    seen = {p.name: Seen("stopped") for p in processes}
-    for supervisor in asyncio.run(find_at_work(settings, processes, local=local)):
-        seen |= asyncio.run(supervisor.look())
-    return seen
+    seen = asyncio.run(look_at_all(settings, processes, local=local))
+    return {p.name: Seen("stopped") for p in processes} | seen
 
 
 def _begin_anew(settings: Settings, running: list[str]) -> None:

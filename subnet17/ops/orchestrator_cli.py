@@ -17,10 +17,11 @@ from subnet17 import last_good
 from subnet17.ending import end_on_signals
 from subnet17.errors import ConfigError, S17Error
 from subnet17.log import configure_logging, get_logger
-from subnet17.ops.at_work import choose_supervisor
+from subnet17.ops.at_work import choose_supervisor, look_at_all
 from subnet17.ops.commands import (
     Change,
     carry_out,
+    check_mode,
     run_to_end,
     settings_to_look_with,
     stop_all,
@@ -105,6 +106,9 @@ async def _run(follower: SettingsFollower, *, local: bool) -> int:
     end_on_signals(ending)  # the other processes go on
     with files.acting("run"):
         processes = list_processes(settings, local=local)
+        if not local:
+            as_local = list_processes(settings, local=True)
+            check_mode(await look_at_all(settings, as_local, local=True), as_local)
         supervisor = await choose_supervisor(
             settings, processes, local=local, wanted=settings.operations.supervisor
         )

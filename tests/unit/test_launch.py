@@ -18,12 +18,13 @@ from typing import ClassVar
 
 import pytest
 
+from subnet17 import last_good
 from subnet17.errors import ConfigError, PeerError, PeerTimeoutError, S17Error
-from subnet17.ops import launch, pm2
+from subnet17.ops import launch, orchestrator_cli, pm2
 from subnet17.ops.accepted import Acceptance
 from subnet17.ops.children import MARK
 from subnet17.ops.commands import to_start
-from subnet17.ops.processes import Process, fingerprint, list_processes
+from subnet17.ops.processes import MINER, Process, fingerprint, list_processes
 from subnet17.ops.state import Files, Orders, State
 from subnet17.ops.supervisor import Seen
 from subnet17.settings import PROJECT_ROOT, OperationsTable, Settings
@@ -246,6 +247,45 @@ def test_a_floor_that_the_miner_would_not_pull_below_is_told_before_the_start(
     (tmp_path / "disk" / "data" / "miner").mkdir(parents=True)
     if not local:  # it can make room by itself
         launch._start(settings, local=local)
+
+
+@contextmanager
+def local_miner(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """One process of a local set-up under our own supervision, told by its mark and its command line."""
+    args = next(p.args for p in list_processes(settings, local=True) if p.name == MINER)
+    script = settings.data_dir / "subnet17_miner.py"
+    script.write_text("import sys; print(flush=True); sys.stdin.read()")
+    with subprocess.Popen(
+        [sys.executable, script, *args],
+        env=os.environ | {MARK: f"{settings.data_dir}:{MINER}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        yield child
+        child.kill()
+
+
+def test_a_forgotten_flag_does_not_lead_from_a_local_subnet_to_the_public_network(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = Files(settings)
+    files.save(State(supervisor="own", local=True))
+    monkeypatch.setattr(last_good, "load_to_start", lambda: settings)
+    monkeypatch.setattr(orchestrator_cli, "SettingsFollower", lambda _: SimpleNamespace(current=settings))
+    monkeypatch.setattr(orchestrator_cli, "open_log", lambda _: None)
+    with local_miner(settings) as child:
+        for order in ("start", "run"):
+            assert orchestrator_cli.main([order]) == 2
+            told = capsys.readouterr().err
+            assert f"a local set-up runs ({MINER})" in told
+            assert "add --local, or stop first (./stop_mining.sh)" in told
+        with pytest.raises(ConfigError, match="add --local, or stop first"):
+            launch._start(settings, local=False)
+        assert child.poll() is None
+    assert files.read_orders() == Orders()
 
 
 def test_a_daemon_is_told_by_its_pid_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
