@@ -253,7 +253,20 @@ async def _stop_rest(settings: Settings, processes: list[Process], files: Files)
             await orchestrator.stop(running)
             await supervisor.clear()
             names += [p.name for p in running]
+        _forget_troubles(files)
     return names
+
+
+def _forget_troubles(files: Files) -> None:
+    """Whoever stops everything means the next start to start everything, and counts from there."""
+    state = files.read_state()
+    before = state.model_copy(deep=True)
+    for process in state.processes.values():
+        process.crashes.forget()
+        process.restarts = 0
+        process.doing, process.why = "down", "stopped"
+    if state != before:
+        files.save(state)
 
 
 def settings_to_look_with() -> tuple[Settings, str]:

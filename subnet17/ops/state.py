@@ -54,7 +54,7 @@ class ProcessState(BaseModel):
         doing: waiting: for those that start before it; failing: checks fail, not yet often enough.
         why: What its last check, or whoever stopped it, said.
         crashes: Its failures.
-        restarts: All restarts since the state was made, by the supervisor or by the orchestrator.
+        restarts: All since everything was stopped last, by the supervisor or by the orchestrator.
         proved_pid: The process that was healthy last: it is not given the time of a start again.
         checked: The process that is checked.
     """

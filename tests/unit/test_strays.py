@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from subnet17.errors import ConfigError
 from subnet17.last_good import STARTED_VARIABLE
 from subnet17.ops import commands, strays
 from subnet17.ops.children import MARK
+from subnet17.ops.crash_loops import CrashLimits
 from subnet17.ops.state import Files, State
 from subnet17.ops.strays import DATA_DIR_VARIABLE, find_strays
 from subnet17.ops.supervisor import Seen
@@ -84,6 +86,26 @@ def test_another_users_counts_by_its_command_line_and_the_kept_home(
     monkeypatch.setattr(psutil.Process, "environ", refuse)
     with service(tmp_path) as pid:
         assert [(stray.pid, stray.pm2_home) for stray in find_strays(settings, {})] == [(pid, "/home/a/.pm2")]
+
+
+def test_a_stop_of_everything_forgets_pauses_and_counts(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = CrashLimits.of(settings.operations)
+    state = State(supervisor="own", orders_done=3)
+    kept = state.of(NAME)
+    kept.doing, kept.restarts = "aside", 7
+    kept.crashes.note_failure(time.time(), "no wallet", limits)
+    kept.crashes.put_aside(time.time(), limits)
+    Files(settings).save(state)
+    monkeypatch.setattr(commands, "settings_to_look_with", lambda: (settings, ""))
+    assert commands.stop_all()
+    after = Files(settings).read_state()
+    assert after.orders_done == 3
+    assert after.of(NAME).doing == "down"
+    assert after.of(NAME).restarts == 0
+    assert after.of(NAME).crashes.aside_until_s is None
+    assert after.of(NAME).crashes.times_aside == 0
 
 
 def test_nobody_is_told_that_nothing_runs_while_something_does(
