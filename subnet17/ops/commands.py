@@ -6,9 +6,13 @@ Used by the orchestrator's command line and by the start and stop scripts, so th
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from types import FrameType
 from typing import Any, TypeVar
 
 from subnet17 import last_good
@@ -27,6 +31,9 @@ from subnet17.settings import Settings
 R = TypeVar("R")
 
 POLL_S = 0.2
+INTERRUPTED = (
+    "interrupted: what was started goes on. ./stop_mining.sh stops it, mining_orchestrator.py status shows it"
+)
 
 Change = Callable[[Orders, Sequence[str]], None]
 """Changes the orders for the processes of these names."""
@@ -70,6 +77,33 @@ def carry_out(
     files = Files(settings)
     check_run(files, local=local, supervisor=supervisor)
     check_running(settings, files, local=local)
+    with nullcontext() if change is to_stop else told_when_interrupted():
+        return _order_and_wait(change, names, settings, files, local=local, supervisor=supervisor)
+
+
+@contextmanager
+def told_when_interrupted() -> Iterator[None]:
+    """Whoever interrupts a start is told that what was started goes on; the signal then does as always."""
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        signal.signal(number, before[signal.Signals(number)])
+        print(INTERRUPTED, file=sys.stderr)  # noqa: T201
+        os.kill(os.getpid(), number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])
+
+
+def _order_and_wait(
+    change: Change, names: Sequence[str], settings: Settings, files: Files, *, local: bool, supervisor: str
+) -> bool:
     orders = files.order(lambda orders: change(orders, names))
     timeout_s = _time_to_settle_s(settings, names)
     if not (files.holder and _wait_done(files, orders, names, timeout_s)):

@@ -26,7 +26,15 @@ from subnet17 import last_good
 from subnet17.errors import ConfigError, PeerTimeoutError, S17Error
 from subnet17.ops import pm2
 from subnet17.ops.at_work import go_by_kept_pm2, look_at_all
-from subnet17.ops.commands import carry_out, check_run, check_running, stop_all, to_start, to_stop
+from subnet17.ops.commands import (
+    carry_out,
+    check_run,
+    check_running,
+    stop_all,
+    to_start,
+    to_stop,
+    told_when_interrupted,
+)
 from subnet17.ops.keeper import last_line
 from subnet17.ops.orchestrator_status import make_report
 from subnet17.ops.preflight import (
@@ -121,7 +129,8 @@ def _start(settings: Settings, *, local: bool) -> bool:
     if not healthy:
         return False
     if local:
-        accepted = _wait_accepted(settings, started_s if missing else 0.0)
+        with told_when_interrupted():
+            accepted = _wait_accepted(settings, started_s if missing else 0.0)
         _print_accepted(accepted, console)
     console.print(f"watch: {_shown_pm2()} logs   stop: ./stop_mining.sh", soft_wrap=True)
     return True

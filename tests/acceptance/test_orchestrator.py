@@ -9,6 +9,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -187,6 +189,42 @@ def test_commands_name_processes_either_way_with_and_without_a_run(house: House)
     assert house.running is not None
     assert house.running.wait(60) == 0
     assert house.pids() == {}
+
+
+@pytest.mark.parametrize(
+    ("script", "number", "code"),
+    [
+        ("start", signal.SIGINT, 130),
+        ("start", signal.SIGTERM, -signal.SIGTERM),
+        ("launch", signal.SIGINT, 130),
+        ("launch", signal.SIGTERM, -signal.SIGTERM),
+    ],
+)
+def test_whoever_interrupts_a_start_is_told_what_goes_on(
+    request: pytest.FixtureRequest, script: str, number: signal.Signals, code: int
+) -> None:
+    house: House = request.getfixturevalue("house" if script == "start" else "pm2_house")
+    house.set_mode(VALIDATION, "not_ready")
+    launch = [sys.executable, "-m", "subnet17.ops.launch", "start"]
+    with subprocess.Popen(
+        house.command("start") if script == "start" else launch,
+        cwd=house.root,
+        env=house.env,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as command:
+        wait_until(lambda: set(house.pids()) == {VALIDATION}, what="the first to be started")
+        pids = house.pids()
+        house.wait_for(validation_server="starting")
+        command.send_signal(number)
+        told = command.communicate(timeout=90)[1]
+    assert command.returncode == code, told
+    assert "interrupted: what was started goes on" in told
+    assert "./stop_mining.sh" in told
+    assert "Traceback" not in told
+    assert house.pids() == pids
+    assert house.call("stop").returncode == 0
 
 
 @pytest.mark.parametrize("state", ["starting", "frozen", "stopping"])
