@@ -97,8 +97,8 @@ class Children:
         handle = self._spawn(process, settings)
         self._children[process.name] = _Child(process, settings, started_with, handle)
 
-    async def stop(self, process: Process) -> None:
-        """SIGTERM, and SIGKILL for its whole session after the kill timeout. SIGTERM is sent once only."""
+    async def stop(self, process: Process, *, within_s: float | None = None) -> None:
+        """SIGTERM, and SIGKILL for its whole session after the time. SIGTERM is sent once only."""
         child = self._children.get(process.name)
         if child is None:
             return
@@ -106,11 +106,12 @@ class Children:
             if not child.ending:
                 child.ending = True
                 child.handle.terminate()
-            await self._wait_for_end(child)
+            limit_s = self._settings.operations.kill_timeout_s
+            await self._wait_for_end(child, limit_s if within_s is None else min(limit_s, within_s))
         self._children.pop(process.name, None)
 
-    async def _wait_for_end(self, child: _Child) -> None:
-        kill_at_s = time.monotonic() + self._settings.operations.kill_timeout_s
+    async def _wait_for_end(self, child: _Child, limit_s: float) -> None:
+        kill_at_s = time.monotonic() + limit_s
         while pid := child.pid:
             if time.monotonic() > kill_at_s:
                 log.warning("killed, it did not end in time", process=child.process.name, pid=pid)

@@ -34,6 +34,8 @@ TURN_S = 0.1
 """Between two looks whether it is its turn to start."""
 LEAST_START_S = 300.0
 """A process has at least this long to become healthy; a server as long as its models may take to load."""
+SILENT_GRACE_S = 5.0
+"""To end for what has not answered several times: one that is only slow still closes its files."""
 MAX_NOT_STARTED_PAUSE_S = 15.0
 WHY_CHARS = 200
 LOG_TAIL_BYTES = 4096
@@ -282,7 +284,9 @@ class Keeper:
         self._state.restarts += 1
         self._fail(health.why)
         self._tell("restarting", health.why)
-        await self._supervisor.stop(self.process)
+        # what answers may still have work to hand in: it gets the whole time to end
+        within_s = SILENT_GRACE_S if health.outcome == "silent" else None
+        await self._supervisor.stop(self.process, within_s=within_s)
         if self._state.crashes.is_loop(time.time(), self._limits):
             return await self._put_aside()
         return await self._start()

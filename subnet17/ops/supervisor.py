@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
@@ -70,8 +71,12 @@ class Supervisor(Protocol):
     async def start(self, process: Process, settings: Settings) -> None:
         """Starts a process with these settings, in place of what is left of an earlier one of that name."""
 
-    async def stop(self, process: Process) -> None:
-        """Asks it to end, kills it after the kill timeout; returns once it is gone."""
+    async def stop(self, process: Process, *, within_s: float | None = None) -> None:
+        """Asks it to end, kills it after a time; returns once it is gone. Stops don't wait for each other.
+
+        Args:
+            within_s: How long it may take where that is shorter than the kill timeout; None: that.
+        """
 
     async def clear(self) -> None:
         """Leaves nothing behind after all were stopped."""
@@ -96,7 +101,9 @@ class Pm2Supervisor:
         self._local = local
         self._calls = threading.Lock()
         self._apps: dict[str, pm2.Pm2App] = {}
-        self._looked_s = float("-inf")
+        self._looked_s = self._listed_s = self._changed_s = float("-inf")
+        self._turns: dict[str, threading.Lock] = {p.name: threading.Lock() for p in processes}
+        """One start or stop of an app at a time: a second signal would end a draining miner at once."""
         self._last: dict[str, psutil.Process] = {}
         self._daemon = 0
         self._killed: set[str] = set()
@@ -122,13 +129,14 @@ class Pm2Supervisor:
         return seen
 
     def _list_apps(self) -> dict[str, pm2.Pm2App]:
-        if time.monotonic() - self._looked_s > LOOK_AGAIN_S:
+        if self._looked_s <= self._changed_s or time.monotonic() - self._listed_s > LOOK_AGAIN_S:
+            self._looked_s = time.monotonic()
             self._apps = pm2.list_apps()
             daemon, self._daemon = self._daemon, pm2.daemon_pid()
             # another one knows nothing of the last one's apps
             if daemon not in {0, self._daemon}:
                 self._killed |= self._last.keys()
-            self._looked_s = time.monotonic()
+            self._listed_s = time.monotonic()
         return self._apps
 
     def _seen(self, app: pm2.Pm2App) -> Seen:
@@ -158,23 +166,39 @@ class Pm2Supervisor:
 
         def start() -> None:
             settings.log_dir.mkdir(parents=True, exist_ok=True)
-            if process.name in self._list_apps():
-                pm2.delete_app(process.name, self._kill_timeout_s)
-            pm2.start_app(process.name, local=self._local)
+            with self._turns[process.name]:
+                if process.name in self._list_apps():
+                    pm2.delete_app(process.name, self._kill_timeout_s)
+                pm2.start_app(process.name, local=self._local)
 
         await self._change(start)
 
-    async def stop(self, process: Process) -> None:
+    async def stop(self, process: Process, *, within_s: float | None = None) -> None:
         """Stops the app; it stays on PM2's list as stopped."""
+        app = (await self._call(self._list_apps)).get(process.name)
+        limit_s = min(self._kill_timeout_s, self._kill_timeout_s if within_s is None else within_s)
 
         def stop() -> None:
-            if process.name in self._list_apps():
+            if app is None:
+                if (left := self._last.get(process.name)) is not None and is_alive(left):
+                    end_process(left, limit_s)
+            elif limit_s < self._kill_timeout_s:
+                with killed_after(app.pid, limit_s):  # PM2 itself knows one limit only
+                    pm2.stop_app(process.name, self._kill_timeout_s)
+            else:
                 pm2.stop_app(process.name, self._kill_timeout_s)
-            elif (left := self._last.get(process.name)) is not None and is_alive(left):
-                end_process(left, self._kill_timeout_s)
-            self._last.pop(process.name, None)
 
-        await self._change(stop)
+        def stop_in_turn() -> None:
+            with self._turns[process.name]:
+                stop()
+
+        try:
+            await asyncio.to_thread(
+                stop_in_turn
+            )  # without the lock: others are looked at, and stopped, meanwhile
+        finally:
+            self._changed_s = time.monotonic()
+        self._last.pop(process.name, None)
 
     async def clear(self) -> None:
         """Takes our stopped apps off the list, and ends PM2's own process when it has no other."""
@@ -196,7 +220,7 @@ class Pm2Supervisor:
         try:
             await self._call(action)
         finally:
-            self._looked_s = float("-inf")
+            self._changed_s = time.monotonic()
 
     async def _call(self, action: Callable[[], R]) -> R:
         def call() -> R:
@@ -214,6 +238,31 @@ def is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@contextmanager
+def killed_after(pid: int, limit_s: float) -> Iterator[None]:
+    """While the block runs: SIGKILL for a process and all that it has started, once the time is over."""
+    try:
+        doomed = psutil.Process(pid) if pid else None
+    except psutil.NoSuchProcess:
+        doomed = None
+
+    def kill() -> None:
+        if doomed is None:
+            return
+        with suppress(psutil.Error):
+            for process in [*doomed.children(recursive=True), doomed]:
+                with suppress(psutil.Error):
+                    process.kill()
+
+    timer = threading.Timer(limit_s, kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def end_process(process: psutil.Process, kill_timeout_s: float) -> None:

@@ -306,6 +306,24 @@ def test_pm2_restarts_what_crashes_and_the_orchestrator_what_pm2_cannot_see(pm2_
     assert not (house.folder / "pm2" / "pm2.pid").exists()
 
 
+def test_what_hangs_is_killed_soon_and_none_waits_for_another(pm2_house: House) -> None:
+    house = pm2_house
+    house.env["S17_OPERATIONS__KILL_TIMEOUT_S"] = "300"  # PM2 would give each so long
+    house.env["S17_OPERATIONS__HEALTH_TIMEOUT_S"] = "1"
+    house.run()
+    house.wait_healthy()
+    before = house.pids()
+    for name in (VALIDATION, GENERATION):
+        os.kill(before[name], signal.SIGSTOP)
+    gone = [psutil.Process(before[name]) for name in (VALIDATION, GENERATION)]
+    wait_until(lambda: not any(is_alive(process) for process in gone), what="both to be killed")
+    house.wait_healthy()
+    assert house.pids()[MINER] == before[MINER]
+    house.end()
+    assert house.call("stop").returncode == 0
+    assert house.pids() == {}
+
+
 def test_orders_reach_the_pm2_of_the_start_whatever_home_they_come_with(
     pm2_house: House, tmp_path: Path
 ) -> None:

@@ -53,7 +53,7 @@ class Machine:
             "up", os.getpid(), args=process.args, settings=fingerprint(process, settings)
         )
 
-    async def stop(self, process: Process) -> None:
+    async def stop(self, process: Process, *, within_s: float | None = None) -> None:
         self._fail("stop")
         self.done.append(("stop", process.name))
         if self.holding is not None:
