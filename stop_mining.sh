@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Stops all processes of this project gracefully, the miner first. Other PM2 apps are left alone.
-#   ./stop_mining.sh   mining_orchestrator.py stop --process NAME stops a single one
+# usage: ./stop_mining.sh   (a single process: python mining_orchestrator.py stop --process NAME)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/scripts/environment.sh"
 
