@@ -121,21 +121,24 @@ class Files:
     def __init__(self, settings: Settings) -> None:
         self.folder = settings.data_dir / "orchestrator"
         self._saved = ""
+        self._not_saved = ""
 
     def read_state(self) -> State:
         """The state; an empty one where none was kept or it can't be read, which is logged."""
         return _read(self.folder / "state.json", State)
 
     def save(self, state: State) -> None:
-        """Writes the state if it has changed. A full disk must not end the supervision: that is logged."""
+        """Writes the state if it has changed. A full disk must not end the supervision: told once."""
         text = state.model_dump_json(indent=1)
         if text == self._saved:
             return
         try:
             write_whole(self.folder / "state.json", text)
-            self._saved = text
+            self._saved, self._not_saved = text, ""
         except OSError as error:
-            log.error("the state can't be saved", why=str(error))
+            if str(error) != self._not_saved:
+                log.error("the state can't be saved", why=str(error))
+            self._not_saved = str(error)
 
     def read_orders(self) -> Orders:
         """The last orders."""
