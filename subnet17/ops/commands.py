@@ -85,20 +85,21 @@ def carry_out(
 def told_when_interrupted() -> Iterator[None]:
     """Whoever interrupts a start is told that what was started goes on; the signal then does as always."""
 
-    def on_signal(number: int, _: FrameType | None) -> None:
-        signal.signal(number, before[signal.Signals(number)])
+    def on_terminate(number: int, _: FrameType | None) -> None:
+        signal.signal(number, before)
         print(INTERRUPTED, file=sys.stderr)  # noqa: T201
         os.kill(os.getpid(), number)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in taken:
-        signal.signal(number, on_signal)
+    before = signal.getsignal(signal.SIGTERM)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, on_terminate)
     try:
         yield
+    except KeyboardInterrupt:  # no handler for SIGINT: asyncio's own lets the tasks end, and not in mid-step
+        print(INTERRUPTED, file=sys.stderr)  # noqa: T201
+        raise
     finally:
-        for number in taken:
-            signal.signal(number, before[number])
+        signal.signal(signal.SIGTERM, before)
 
 
 def _order_and_wait(

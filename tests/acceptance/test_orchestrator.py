@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from bittensor_wallet import Wallet
 from orchestrated import (
     GENERATION,
     MINER,
@@ -205,6 +206,11 @@ def test_whoever_interrupts_a_start_is_told_what_goes_on(
 ) -> None:
     house: House = request.getfixturevalue("house" if script == "start" else "pm2_house")
     house.set_mode(VALIDATION, "not_ready")
+    wallets = house.folder / "wallets"  # the start script looks for one first
+    Wallet(name="default", hotkey="default", path=str(wallets)).create_new_hotkey(
+        use_password=False, overwrite=True, suppress=True
+    )
+    house.env["S17_MINER__WALLET_PATH"] = str(wallets)
     launch = [sys.executable, "-m", "subnet17.ops.launch", "start"]
     with subprocess.Popen(
         house.command("start") if script == "start" else launch,
