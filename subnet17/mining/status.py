@@ -22,7 +22,7 @@ from subnet17.mining.hold import Hold
 from subnet17.mining.metrics import Metrics
 from subnet17.reload import SettingsFollower
 from subnet17.serving.body_limit import BodyLimit
-from subnet17.serving.connections import MAX_CONNECTIONS, MAX_HEADER_BYTES, BoundedConnection
+from subnet17.serving.connections import bounded_config
 from subnet17.serving.early_answers import EarlyAnswers
 from subnet17.serving.error_answers import add_error_handlers
 from subnet17.settings import MinerTable
@@ -143,18 +143,7 @@ async def serve_status(
         )
     listener = _listen(settings)
     app = create_app(miner, api_key=settings.api_key, follower=follower)
-    config = uvicorn.Config(
-        app,
-        http=BoundedConnection,
-        ws="none",
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        limit_concurrency=MAX_CONNECTIONS,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-    )
-    server = _Server(config)
+    server = _Server(bounded_config(app, lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield

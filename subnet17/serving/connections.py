@@ -1,15 +1,19 @@
 """What one connection may take: how long its headers, how many bytes, how long what is left after an answer.
 
-Bodies are bounded in http.py, where they can be answered. A caller who does not even finish its headers gets
-no answer, and one who neither ends its request nor reads its answer can't be told: the connection is closed.
+Bodies are bounded in body_limit.py, where they can be answered. A caller who does not even finish its headers
+gets no answer, and one who neither ends its request nor reads its answer can't be told: the connection is
+closed.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import h11
+import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_TIMEOUT_S = 10.0
@@ -102,3 +106,18 @@ class BoundedConnection(H11Protocol):
             self.transport.abort()
         else:
             self._watch_reader()
+
+
+def bounded_config(app: ASGIApp, **more: Any) -> uvicorn.Config:
+    """How an app is served within these bounds, without a log of its own; `more` goes to uvicorn as it is."""
+    return uvicorn.Config(
+        app,
+        http=BoundedConnection,
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        limit_concurrency=MAX_CONNECTIONS,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        **more,
+    )

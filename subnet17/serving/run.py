@@ -10,9 +10,9 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from subnet17.addresses import is_loopback
+from subnet17.addresses import check_guarded
 from subnet17.errors import ConfigError
-from subnet17.serving.connections import MAX_CONNECTIONS, MAX_HEADER_BYTES, BoundedConnection
+from subnet17.serving.connections import bounded_config
 from subnet17.serving.relay import RelayPool
 from subnet17.serving.workers import WorkerPool
 
@@ -36,23 +36,9 @@ def serve(app: FastAPI, *, host: str, port: int, api_key: str, allow_without_key
     Raises:
         ConfigError: the address is taken, can't be bound, or would be open to others without a key.
     """
-    if not is_loopback(host) and not api_key and not allow_without_key:
-        raise ConfigError(
-            f"host {host} can be reached by others: set api_key, or use 127.0.0.1", key="host", value=host
-        )
+    check_guarded(host, api_key=api_key, allow_without_key=allow_without_key)
     listener = _bind(host, port)
-    config = uvicorn.Config(
-        app,
-        http=BoundedConnection,
-        ws="none",
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        limit_concurrency=MAX_CONNECTIONS,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=GRACE_S,
-        server_header=False,
-    )
-    server = _Server(config)
+    server = _Server(bounded_config(app, timeout_graceful_shutdown=GRACE_S))
     pool: WorkerPool | RelayPool = app.state.pool
 
     def end() -> None:

@@ -93,7 +93,7 @@ def test_a_stop_needs_no_home_that_can_be_written(data: Path) -> None:
 
 
 def test_a_start_that_cannot_write_ends_in_a_line(data: Path) -> None:
-    told = call(data, "-m", "subnet17.ops.launch", "start")
+    told = call(data, "-m", "subnet17.ops.launch", "start", "--local")
     assert told.returncode == 1
     assert told.stderr.splitlines()[-1].startswith("error: [Errno 30] Read-only file system")
     assert "Traceback" not in told.stderr
